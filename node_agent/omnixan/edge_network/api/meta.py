@@ -1,0 +1,151 @@
+"""What all kinds share: names, the model base with its validation rules, conditions, field types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+GROUP = "edge.omnixan.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+CLAIM_LABEL = "edge.omnixan.io.node-restriction.kubernetes.io/pool"
+"""On a Node: which pool of which EdgeCluster claimed it. A kubelet cannot give itself a label of this prefix."""
+CLUSTER_LABEL = f"{GROUP}/cluster"
+CLUSTER_UID_LABEL = f"{GROUP}/cluster-uid"
+POOL_LABEL = f"{GROUP}/pool"
+TIER_LABEL = f"{GROUP}/tier"
+REGION_LABEL = f"{GROUP}/region"
+JOB_UID_LABEL = f"{GROUP}/job-uid"
+COMPONENT_LABEL = "app.kubernetes.io/component"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_BY = "omnixan-operator"
+PAUSED_ANNOTATION = f"{GROUP}/paused"
+
+MAX_NAME = 52
+"""Bytes of `metadata.name` of EdgeCluster and QuantumJob: what is derived from it must fit in a label value."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One validation rule, said twice: as CEL for the API server, as Python for the local runner.
+
+    `check` is None for transition rules (they name `oldSelf`), which have no meaning without a cluster.
+    """
+
+    cel: str
+    message: str
+    check: Callable[[Any], bool] | None = None
+    field_path: str | None = None
+
+
+class Model(BaseModel):
+    """Base of all models: frozen, camelCase on the wire, unknown fields ignored as the API server prunes them.
+
+    Subclasses list their cross-field rules in `RULES`.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
+    RULES: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="after")
+    def _obey_rules(self) -> Self:
+        for rule in self.RULES:
+            if rule.check is not None and not rule.check(self):
+                raise ValueError(rule.message)
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        if cls.RULES:
+            handler.resolve_ref_schema(schema)["x-kubernetes-validations"] = [
+                {"rule": r.cel, "message": r.message} | ({"fieldPath": r.field_path} if r.field_path else {})
+                for r in cls.RULES
+            ]
+        return schema
+
+    def wire(self) -> dict[str, Any]:
+        """The object as Kubernetes sees it: camelCase keys, JSON types, absent fields left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+ATOMIC = {"x-kubernetes-list-type": "atomic"}
+SET = {"x-kubernetes-list-type": "set"}
+
+
+def list_map(*keys: str) -> dict[str, Any]:
+    """Schema of a list whose entries server-side apply merges by `keys`."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+DnsLabel = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+DnsName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
+LabelValue = Annotated[str, Field(max_length=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")]
+Sha256 = Annotated[str, Field(min_length=64, max_length=64, pattern=r"^[0-9a-f]{64}$")]
+DecimalString = Annotated[
+    str, Field(min_length=1, max_length=32, pattern=r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$")
+]
+"""A number in spec: floats do not survive every YAML and JSON tool, strings do."""
+MicroTime = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
+Time = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
+Quantity = Annotated[
+    int | str,
+    Field(
+        json_schema_extra={
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "pattern": r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$",
+            "x-kubernetes-int-or-string": True,
+        }
+    ),
+]
+"""A Kubernetes resource quantity, such as 500m or 256Mi."""
+Tier = Literal["gateway", "compute"]
+Backend = Literal["simulator"]
+
+
+class Condition(Model):
+    """A Kubernetes condition; all six fields are always written."""
+
+    type: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z]*$")]
+    """The aspect, for example Ready."""
+    status: Literal["True", "False", "Unknown"]
+    """True, False or Unknown."""
+    reason: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    """One CamelCase word for programs; stable between releases."""
+    message: Annotated[str, Field(max_length=4096)] = ""
+    """A sentence for people: what is so, and what to do."""
+    last_transition_time: Time
+    """When status last changed."""
+    observed_generation: Annotated[int, Field(ge=-1)] = 0
+    """The metadata.generation this was decided for."""
+
+
+Conditions = Annotated[list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))]
+
+
+class ObjectMeta(Model):
+    """The part of metadata that the product reads."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+    creation_timestamp: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    deletion_timestamp: str | None = None

@@ -1,0 +1,110 @@
+"""What a job found, as it stands in the status of QuantumRun and QuantumJob."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from omnixan.edge_network.api.meta import ATOMIC, Model
+from omnixan.edge_network.api.workload import MAX_VARIABLES
+
+MAX_RESULT_BYTES = 512 * 1024
+TOP_OUTCOMES = 8
+
+Bits = Annotated[str, Field(max_length=1024)]
+
+
+class Outcome(Model):
+    """One measured bit string."""
+
+    bitstring: Bits
+    """Classical bits, bit 0 rightmost."""
+    count: int
+    """How many shots gave it."""
+    probability: float
+    """count / shots."""
+
+
+class Solution(Model):
+    """The best feasible outcome of a sample, by value."""
+
+    bitstring: Bits
+    """Variables, variable 0 rightmost."""
+    value: float
+    """Its value: total value of the items, weight of the cut, or the quadratic function."""
+    feasible: bool
+    """Whether it obeys the constraint; false only if the sample has no feasible outcome."""
+    selected: Annotated[list[int], Field(max_length=MAX_VARIABLES, json_schema_extra=ATOMIC)]
+    """The chosen items, the nodes on one side of the cut, or the variables that are 1."""
+    probability: float
+    """Exact probability of this outcome in one shot where the backend knows its state, else the measured share."""
+    approximation_ratio: float
+    """Value over the optimum (found by exhaustive search, for reporting only); 1 is optimal."""
+
+
+class ProblemInfo(Model):
+    """The problem as it was solved."""
+
+    kind: Literal["knapsack", "maxcut", "qubo"]
+    """Which kind."""
+    variables: int
+    """Binary variables, one qubit each."""
+    optimum: float
+    """The best possible value, by exhaustive search; no optimiser sees it."""
+
+
+class Training(Model):
+    """What it took to find the circuit's parameters."""
+
+    optimizer: Annotated[str, Field(max_length=32)]
+    """L-BFGS-B or COBYLA."""
+    layers: int
+    """Layers of the circuit."""
+    evaluations: int
+    """Evaluations of the objective."""
+    shots: int
+    """Shots spent on them; 0 where states are exact."""
+    objective: float
+    """The objective that was reached, in the units of the problem's value."""
+
+
+class Summary(Model):
+    """The result on one screen. Equal manifest and seed give an equal summary, on a cluster and without one."""
+
+    shots: int
+    """Shots of the final sample."""
+    distinct_outcomes: int
+    """How many different bit strings it has."""
+    top: Annotated[list[Outcome], Field(max_length=TOP_OUTCOMES, json_schema_extra=ATOMIC)]
+    """The most frequent ones."""
+    problem: ProblemInfo | None = None
+    """With an algorithm: what was solved."""
+    solution: Solution | None = None
+    """With an algorithm: the best outcome of the sample."""
+    uniform: Solution | None = None
+    """With an algorithm: the best of as many uniformly random bit strings; luck's share, for comparison."""
+    probability_ratio: float | None = None
+    """How many times likelier one shot gives the solution than one random guess does: the proof of the algorithm."""
+    training: Training | None = None
+    """With an algorithm: what its parameters cost."""
+
+
+class Usage(Model):
+    """What the run took."""
+
+    shots: int = 0
+    """All shots, training included."""
+    cpu_seconds: float = 0.0
+    """CPU time of the worker."""
+
+
+class Progress(Model):
+    """How far an algorithm's loop is."""
+
+    iteration: int
+    """Evaluations done."""
+    of: int
+    """Evaluations at most."""
+    best: float
+    """Best objective so far."""

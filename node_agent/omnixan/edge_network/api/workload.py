@@ -1,0 +1,204 @@
+"""What a job computes: the part of spec that QuantumJob and QuantumRun share, and that runs locally too."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from omnixan.edge_network.api.meta import ATOMIC, DecimalString, Model, Rule, Sha256, list_map
+
+MAX_PROGRAM_BYTES = 128 * 1024
+MAX_VARIABLES = 20
+MAX_SEED = 2**31 - 1
+MAX_TERMS = MAX_VARIABLES * (MAX_VARIABLES + 1) // 2
+
+Amount = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Node = Annotated[int, Field(ge=0, le=MAX_VARIABLES - 1)]
+Edge = Annotated[list[Node], Field(min_length=2, max_length=2, json_schema_extra=ATOMIC)]
+
+
+class InlineProgram(Model):
+    """A program in the manifest itself."""
+
+    format: Literal["openqasm3"] = "openqasm3"
+    """Language of data."""
+    data: Annotated[str, Field(min_length=1, max_length=MAX_PROGRAM_BYTES)]
+    """The program's text, at most 128 KiB; only `include "stdgates.inc"` is allowed."""
+
+
+class Program(Model):
+    """A quantum circuit."""
+
+    inline: InlineProgram
+    """The text."""
+    sha256: Sha256 | None = None
+    """SHA-256 of the text's UTF-8 bytes in lower-case hex; a program that differs is refused."""
+
+
+class Sampler(Model):
+    """Measure every qubit that the program measures, many times."""
+
+    shots: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
+    """How many times."""
+
+
+class Primitive(Model):
+    """How the program is read out."""
+
+    sampler: Sampler = Field(default_factory=Sampler)
+    """Counts of bit strings."""
+
+
+class Knapsack(Model):
+    """Choose items of greatest total value whose total weight is at most the capacity."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "size(self.values) == size(self.weights)",
+            "values and weights must have the same number of entries: one of each an item",
+            lambda k: len(k.values) == len(k.weights),
+            ".weights",
+        ),
+    )
+    values: Annotated[list[Amount], Field(min_length=1, max_length=MAX_VARIABLES, json_schema_extra=ATOMIC)]
+    """Value of each item."""
+    weights: Annotated[list[Amount], Field(min_length=1, max_length=MAX_VARIABLES, json_schema_extra=ATOMIC)]
+    """Weight of each item."""
+    capacity: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    """Greatest total weight."""
+
+
+class MaxCut(Model):
+    """Split a graph's nodes in two so that the edges between the parts weigh most."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.weights) || size(self.weights) == size(self.edges)",
+            "weights must have one entry for every edge, or be left out",
+            lambda m: m.weights is None or len(m.weights) == len(m.edges),
+            ".weights",
+        ),
+        Rule(
+            "self.edges.all(e, e[0] != e[1])",
+            "an edge must join two different nodes",
+            lambda m: all(e[0] != e[1] for e in m.edges),
+            ".edges",
+        ),
+    )
+    edges: Annotated[list[Edge], Field(min_length=1, max_length=190, json_schema_extra=ATOMIC)]
+    """Pairs of node numbers, from 0 to 19; the graph has as many nodes as the greatest number says."""
+    weights: Annotated[list[DecimalString], Field(max_length=190, json_schema_extra=ATOMIC)] | None = None
+    """Weight of each edge; absent: all 1."""
+
+
+class QuboTerm(Model):
+    """One term value·x[row]·x[column]; row = column is a linear term."""
+
+    row: Node
+    """First variable."""
+    column: Node
+    """Second variable."""
+    value: DecimalString
+    """Coefficient."""
+
+
+class Qubo(Model):
+    """A quadratic function of binary variables."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.terms.all(t, t.row < self.size && t.column < self.size)",
+            "row and column of every term must be less than size",
+            lambda q: all(t.row < q.size and t.column < q.size for t in q.terms),
+            ".terms",
+        ),
+    )
+    size: Annotated[int, Field(ge=1, le=MAX_VARIABLES)]
+    """Number of binary variables."""
+    terms: Annotated[
+        list[QuboTerm],
+        Field(min_length=1, max_length=MAX_TERMS, json_schema_extra=list_map("row", "column")),
+    ]
+    """The terms, each pair once."""
+    sense: Literal["minimize", "maximize"] = "minimize"
+    """What is looked for."""
+
+
+class Problem(Model):
+    """An optimisation problem: exactly one kind."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "[has(self.knapsack), has(self.maxcut), has(self.qubo)].filter(x, x).size() == 1",
+            "exactly one of knapsack, maxcut and qubo must be given",
+            lambda p: [p.knapsack, p.maxcut, p.qubo].count(None) == 2,
+        ),
+    )
+    knapsack: Knapsack | None = None
+    """The 0/1 knapsack problem."""
+    maxcut: MaxCut | None = None
+    """The maximum cut of a graph."""
+    qubo: Qubo | None = None
+    """A quadratic unconstrained binary optimisation problem."""
+
+    @property
+    def variables(self) -> int:
+        """Number of binary variables, which is the number of qubits that QAOA takes."""
+        if self.knapsack is not None:
+            return len(self.knapsack.values)
+        if self.maxcut is not None:
+            return 1 + max(max(edge) for edge in self.maxcut.edges)
+        assert self.qubo is not None
+        return self.qubo.size
+
+
+class Qaoa(Model):
+    """The quantum approximate optimisation algorithm."""
+
+    problem: Problem
+    """What is optimised."""
+    layers: Annotated[int, Field(ge=1, le=10)] = 3
+    """Alternations of phase and mixer (p)."""
+
+
+class Algorithm(Model):
+    """A hybrid algorithm: a classical loop around a parametrised circuit."""
+
+    qaoa: Qaoa
+    """QAOA."""
+
+
+class Optimizer(Model):
+    """The classical loop of an algorithm."""
+
+    name: Literal["auto", "COBYLA", "L-BFGS-B"] = "auto"
+    """auto: L-BFGS-B with exact gradients where the backend knows its state exactly, else COBYLA on measured shots."""
+    max_iterations: Annotated[int, Field(ge=1, le=1000)] = 100
+    """Bound on the iterations of each start."""
+
+
+class Workload(Model):
+    """Program or algorithm, and how it is read out."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.program) != has(self.algorithm)",
+            "exactly one of program and algorithm must be given",
+            lambda w: (w.program is None) != (w.algorithm is None),
+        ),
+        Rule(
+            "!has(self.optimizer) || has(self.algorithm)",
+            "optimizer needs algorithm: a program has no classical loop",
+            lambda w: w.optimizer is None or w.algorithm is not None,
+            ".optimizer",
+        ),
+    )
+    program: Program | None = None
+    """A circuit to run as it is."""
+    algorithm: Algorithm | None = None
+    """An algorithm that makes its own circuits."""
+    primitive: Primitive = Field(default_factory=Primitive)
+    """How it is read out."""
+    optimizer: Optimizer | None = None
+    """The algorithm's classical loop."""
