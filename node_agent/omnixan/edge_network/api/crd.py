@@ -147,6 +147,10 @@ def _rewrite(node: Schema, defs: Schema, path: str) -> Schema:
     if "const" in node:
         node["enum"] = [node.pop("const")]
     node = {k: v for k, v in node.items() if k not in DROPPED}
+    if isinstance(node.get("default"), dict):
+        node["default"] = _without_nulls(node["default"])
+    elif "default" in node and node["default"] is None:
+        del node["default"]
     if "description" in node:
         node["description"] = " ".join(node["description"].split())
     if node.get("additionalProperties") in (True, False):
@@ -168,6 +172,10 @@ def _rewrite(node: Schema, defs: Schema, path: str) -> Schema:
     if node.get("type") == "integer":
         node.setdefault("format", "int64")
     return node
+
+
+def _without_nulls(value: Schema) -> Schema:
+    return {k: _without_nulls(v) if isinstance(v, dict) else v for k, v in value.items() if v is not None}
 
 
 def unbounded(schema: Schema, path: str) -> Iterator[str]:
@@ -244,8 +252,6 @@ def crd(kind: Kind) -> dict[str, Any]:
 HEADER = "# Generated from omnixan.edge_network.api by `make generate`; do not edit.\n"
 CHART_HEAD = "{{- if .Values.crds.install }}\n"
 CHART_KEEP = (
-    "metadata:\n  {{- if .Values.crds.keep }}\n  annotations:\n    helm.sh/resource-policy: keep\n  {{- end }}\n"
-)
     "metadata:\n  {{- if .Values.crds.keep }}\n  annotations:\n    helm.sh/resource-policy: keep\n  {{- end }}\n"
 )
 

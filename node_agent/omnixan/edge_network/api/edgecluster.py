@@ -165,7 +165,7 @@ class EdgeClusterSpec(Model):
     """Nodes wanted in total (kubectl scale): every pool's minNodes first, then pools in order up to maxNodes."""
     pools: Annotated[list[Pool], Field(min_length=1, max_length=MAX_POOLS, json_schema_extra=list_map("name"))]
     """Pools, in the order in which they are filled."""
-    agent: Agent = Field(default_factory=Agent)
+    agent: Agent = Agent()
     """The node agent."""
     tenants: Tenants | None = None
     """Whose jobs are taken; absent: those of the EdgeCluster's own namespace only."""

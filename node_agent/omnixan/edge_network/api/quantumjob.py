@@ -64,9 +64,9 @@ class QuantumJobSpec(Workload):
     )
     cluster_ref: ClusterRef
     """Where it runs."""
-    requirements: Requirements = Field(default_factory=Requirements)
+    requirements: Requirements = Requirements()
     """What a node must offer."""
-    execution: Execution = Field(default_factory=Execution)
+    execution: Execution = Execution()
     """How it runs."""
 
 

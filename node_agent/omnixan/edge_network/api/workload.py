@@ -46,7 +46,7 @@ class Sampler(Model):
 class Primitive(Model):
     """How the program is read out."""
 
-    sampler: Sampler = Field(default_factory=Sampler)
+    sampler: Sampler = Sampler()
     """Counts of bit strings."""
 
 
@@ -198,7 +198,7 @@ class Workload(Model):
     """A circuit to run as it is."""
     algorithm: Algorithm | None = None
     """An algorithm that makes its own circuits."""
-    primitive: Primitive = Field(default_factory=Primitive)
+    primitive: Primitive = Primitive()
     """How it is read out."""
     optimizer: Optimizer | None = None
     """The algorithm's classical loop."""
