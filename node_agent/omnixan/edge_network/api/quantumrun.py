@@ -5,6 +5,7 @@ Its name, `<job uid>-<attempt>`, is the fence: a second creation of the same att
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -106,6 +107,11 @@ class QuantumRun(Model):
 def run_name(job_uid: str, attempt: int) -> str:
     """Name of the QuantumRun of one attempt of a job."""
     return f"{job_uid}-{attempt}"
+
+
+def seed_of(job_uid: str) -> int:
+    """The seed of a job that names none: drawn from its uid, so that every attempt has the same."""
+    return int.from_bytes(hashlib.sha256(job_uid.encode()).digest()[:4]) & MAX_SEED
 
 
 def workload_of(spec: Workload) -> dict[str, Any]:
