@@ -117,7 +117,8 @@ KINDS = (
         ),
         category=False,
         status_default=False,
-        selectable=(".spec.nodeName",),
+        # The state too: an agent then lists and watches unfinished runs only, however many finished ones are kept.
+        selectable=(".spec.nodeName", ".status.state"),
     ),
 )
 

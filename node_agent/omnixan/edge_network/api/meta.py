@@ -84,6 +84,8 @@ class Model(BaseModel):
 
 ATOMIC = {"x-kubernetes-list-type": "atomic"}
 SET = {"x-kubernetes-list-type": "set"}
+WHOLE = {"x-kubernetes-map-type": "atomic"}
+"""A map that has one owner as a whole: else metadata.managedFields would repeat every key of it."""
 
 
 def list_map(*keys: str) -> dict[str, Any]:

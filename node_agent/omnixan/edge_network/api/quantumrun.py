@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from omnixan.edge_network.api.meta import DnsLabel, DnsName, MicroTime, Model, ObjectMeta, Rule
+from omnixan.edge_network.api.meta import WHOLE, DnsLabel, DnsName, MicroTime, Model, ObjectMeta, Rule
 from omnixan.edge_network.api.quantumjob import Failure
 from omnixan.edge_network.api.result import Progress, Summary, Usage
 from omnixan.edge_network.api.workload import MAX_SEED, Workload
@@ -57,7 +57,7 @@ class RunResult(Model):
 
     summary: Summary
     """On one screen."""
-    counts: Annotated[dict[str, int], Field(max_length=1_000_000)]
+    counts: Annotated[dict[str, int], Field(max_length=1_000_000, json_schema_extra=WHOLE)]
     """Shots by bit string, bit 0 rightmost."""
 
 
