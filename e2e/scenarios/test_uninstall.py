@@ -1,0 +1,26 @@
+"""The documented order of uninstalling leaves no node label and hangs nowhere. Runs last: the product is gone after it."""
+
+from __future__ import annotations
+
+from e2e import install, manifests
+from e2e.kubectl import Kubectl, is_true
+
+
+def test_uninstalling_leaves_nothing_on_the_nodes(kubectl: Kubectl, release: install.Release, tenant: str) -> None:
+    gateway = manifests.pool("gateway", "gateway", "gateway", qubits=8, low=1, high=2)
+    kubectl.apply(manifests.edge_cluster("last", 2, gateway, tenant="true"))
+    kubectl.until("edgecluster", "last", manifests.CLUSTER_NAMESPACE, is_true("Ready"), 120)
+    kubectl.apply(manifests.program_job("kept", tenant, "last", manifests.ghz(2)))
+    kubectl.until("quantumjob", "kept", tenant, is_true("Complete"))
+
+    release.uninstall()
+
+    assert release.claimed_nodes() == []
+    assert not release.installed()
+    assert kubectl.list("edgenodes") == []
+    assert kubectl.list("quantumruns") == []
+    assert install.agent_pods(kubectl) == []
+    kept = kubectl.get("quantumjob", "kept", tenant)
+    assert kept is not None, "the kinds are kept, and with them the users' objects"
+    assert is_true("Complete")(kept)
+    kubectl.delete("namespace", tenant)  # returns: nothing has a finalizer of ours
