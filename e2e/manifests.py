@@ -63,4 +63,5 @@ def job(name: str, namespace: str, cluster: str, **spec: Any) -> dict[str, Any]:
 def ghz(qubits: int) -> str:
     """OpenQASM 3 text of a GHZ state, measured."""
     gates = "\n".join(f"cx q[{i}], q[{i + 1}];" for i in range(qubits - 1))
-    return f'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[{qubits}] q;\nbit[{qubits}] c;\nh q[0];\n{gates}\nc = measure q;\n'
+    head = f'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[{qubits}] q;\nbit[{qubits}] c;\n'
+    return f"{head}h q[0];\n{gates}\nc = measure q;\n"

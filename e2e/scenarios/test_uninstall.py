@@ -1,4 +1,7 @@
-"""The documented order of uninstalling leaves no node label and hangs nowhere. Runs last: the product is gone after it."""
+"""The documented order of uninstalling leaves no node label and hangs nowhere.
+
+Runs last, by its file name: the product is gone after it.
+"""
 
 from __future__ import annotations
 
