@@ -1,0 +1,1 @@
+"""`make bench`: figures with their JSON and tables, written to docs/figures."""

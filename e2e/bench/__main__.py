@@ -1,0 +1,45 @@
+"""`python -m e2e.bench [part …]`: run the benchmarks, all of them unless parts are named."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+from e2e.bench import figures
+
+
+def _qaoa() -> None:
+    from tests.bench import qaoa
+
+    qaoa.run(figures.OUT)
+
+
+def _engine() -> None:
+    from e2e.bench import engine
+
+    engine.run()
+
+
+def _first_shot() -> None:
+    from e2e.bench import first_shot
+
+    first_shot.run()
+
+
+PARTS: dict[str, Callable[[], None]] = {"qaoa": _qaoa, "engine": _engine, "first-shot": _first_shot}
+
+
+def main() -> None:
+    """Run the parts in order and say how long each took."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="parts to run (all)")
+    for name in parser.parse_args().parts or PARTS:
+        begin = time.monotonic()
+        print(f"── {name}", flush=True)
+        PARTS[name]()
+        print(f"   {name} took {(time.monotonic() - begin) / 60:.1f} min\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
