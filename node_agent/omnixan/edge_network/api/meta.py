@@ -23,9 +23,13 @@ POOL_LABEL = f"{GROUP}/pool"
 TIER_LABEL = f"{GROUP}/tier"
 REGION_LABEL = f"{GROUP}/region"
 JOB_UID_LABEL = f"{GROUP}/job-uid"
+HEARTBEAT_LABEL = f"{GROUP}/heartbeat"
+"""On the Lease that an agent renews; the operator watches no other Leases."""
 COMPONENT_LABEL = "app.kubernetes.io/component"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "omnixan-operator"
+PART_OF_LABEL = "app.kubernetes.io/part-of"
+PART_OF = "omnixan-edge"
 PAUSED_ANNOTATION = f"{GROUP}/paused"
 
 MAX_NAME = 52
