@@ -27,7 +27,11 @@ class Release:
     agent_image: str
 
     def install(self) -> None:
-        """`helm upgrade --install`, and wait until the operator is ready."""
+        """The namespace, held to the restricted Pod Security level, then `helm upgrade --install` until it is ready."""
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        self.kubectl.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE, "labels": labels}}
+        )
         self._helm(
             "upgrade",
             "--install",
@@ -35,7 +39,6 @@ class Release:
             str(CHART),
             "--namespace",
             SYSTEM_NAMESPACE,
-            "--create-namespace",
             *_image_values("operator", self.operator_image),
             *_image_values("agent", self.agent_image),
             "--wait",
