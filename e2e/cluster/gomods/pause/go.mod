@@ -1,0 +1,3 @@
+module edge.omnixan.io/pause
+
+go 1.26.0

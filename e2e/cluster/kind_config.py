@@ -1,0 +1,89 @@
+"""What kind is told about the cluster. Pure: settings in, configuration out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+NAME = "omnixan"
+WORKERS = 3
+POD_SUBNET = "10.246.0.0/16"
+SERVICE_SUBNET = "10.97.0.0/16"
+AUDIT_FOLDER_IN_NODE = "/var/log/kubernetes/audit"
+POLICY_IN_NODE = "/etc/kubernetes/audit-policy.yaml"
+AUDIT_FILE = "audit.log"
+
+AUDIT_POLICY = yaml.safe_dump(
+    {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": [{"level": "Metadata"}]}
+)
+"""Who did what to which object, without bodies; each request once, when it is answered."""
+
+
+def kind_config(audit_folder: Path, policy_file: Path, own_network: bool) -> str:
+    """The kind configuration as YAML: one control plane with an audit log, three workers.
+
+    `audit_folder` and `policy_file` are this machine's; `own_network` leaves pod networking to us (see network.py).
+    """
+    control_plane = {
+        "role": "control-plane",
+        "extraMounts": [
+            {"hostPath": str(audit_folder), "containerPath": AUDIT_FOLDER_IN_NODE},
+            {"hostPath": str(policy_file), "containerPath": POLICY_IN_NODE, "readOnly": True},
+        ],
+        "kubeadmConfigPatches": [yaml.safe_dump(_api_server_audit())],
+    }
+    kubelet = {"kind": "KubeletConfiguration", "failCgroupV1": False}  # it would not start on a cgroup v1 machine
+    config = {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "name": NAME,
+        "networking": {
+            "ipFamily": "ipv4",
+            "disableDefaultCNI": own_network,
+            "kubeProxyMode": "nftables",
+            "podSubnet": POD_SUBNET,
+            "serviceSubnet": SERVICE_SUBNET,
+        },
+        "kubeadmConfigPatches": [yaml.safe_dump(kubelet)],
+        "nodes": [control_plane, *({"role": "worker"} for _ in range(WORKERS))],
+    }
+    return yaml.safe_dump(config, sort_keys=False)
+
+
+def _api_server_audit() -> dict[str, object]:
+    arguments = {
+        "audit-policy-file": POLICY_IN_NODE,
+        "audit-log-path": f"{AUDIT_FOLDER_IN_NODE}/{AUDIT_FILE}",
+        "audit-log-maxsize": "200",
+        "audit-log-maxbackup": "2",
+    }
+    volumes = [
+        {
+            "name": "audit-policy",
+            "hostPath": POLICY_IN_NODE,
+            "mountPath": POLICY_IN_NODE,
+            "readOnly": True,
+            "pathType": "File",
+        },
+        {
+            "name": "audit-log",
+            "hostPath": AUDIT_FOLDER_IN_NODE,
+            "mountPath": AUDIT_FOLDER_IN_NODE,
+            "readOnly": False,
+            "pathType": "DirectoryOrCreate",
+        },
+    ]
+    return {
+        "kind": "ClusterConfiguration",
+        "apiServer": {
+            "extraArgs": [{"name": name, "value": value} for name, value in arguments.items()],
+            "extraVolumes": volumes,
+        },
+    }
+
+
+def config_key_text(config: str) -> str:
+    """The configuration in a form that does not depend on the order of its fields."""
+    return json.dumps(yaml.safe_load(config), sort_keys=True)
