@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 from e2e.bench import figures
+from omnixan.edge_network.quantum.sandbox import Sandbox
+from omnixan.edge_network.quantum.worker import Worker
 
 RUNS = 1000
 WARM_UP = 50
@@ -26,26 +27,18 @@ def program() -> str:
 
 
 async def _measure() -> list[float]:
-    from omnixan.edge_network.quantum.sandbox import Sandbox
-
-    sandbox = Sandbox()
-    await sandbox.start()
-    try:
-        worker: Any = await sandbox.worker()
-        parsed = await sandbox.parse(program(), None)
+    async with Sandbox() as sandbox:
+        worker = Worker(sandbox, QUBITS)
+        await worker.start()
+        parsed = await sandbox.parse(program())
         seconds = []
         for number in range(WARM_UP + RUNS):
-            spec = {
-                "program": parsed.circuit.to_dict(),
-                "primitive": {"sampler": {"shots": SHOTS}},
-                "execution": {"seed": number},
-            }
+            spec = {"primitive": {"sampler": {"shots": SHOTS}}, "execution": {"seed": number}}
             begin = time.perf_counter()
-            await worker.run(spec)
+            await worker.run(spec, parsed.circuit)
             seconds.append(time.perf_counter() - begin)
-        return seconds[WARM_UP:]
-    finally:
-        await sandbox.close()
+        await worker.close()
+    return seconds[WARM_UP:]
 
 
 def run() -> None:

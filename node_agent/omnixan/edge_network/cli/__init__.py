@@ -1,0 +1,1 @@
+"""`omnixan`: the same manifests without a cluster."""
