@@ -1,0 +1,137 @@
+"""Qiskit Aer in a process of its own, for states wider than the numpy engine's.
+
+Aer holds Python's global lock while it computes and has threads of its own, so it is neither imported into nor forked
+from any other process of the agent: it is started afresh when the first wide circuit comes, and stays. It gives back
+the outcome probabilities' sample, drawn by the same sampler as everywhere else.
+
+The child (`python -m …aer FD THREADS`) speaks frames: {"circuit", "shots", "seed"} → {"firstShot": true},
+{"outcomes": [[index, count], …], "cpuSeconds"} | {"error": message}.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from omnixan.edge_network.quantum import frames, limits, sampler
+from omnixan.edge_network.quantum.circuit import Circuit
+from omnixan.edge_network.quantum.errors import ProgramError
+from omnixan.edge_network.quantum.gates import matrix
+
+MAX_ANSWER = 64 * 1024 * 1024
+
+
+class AerProcess:
+    """Blocking client of one Aer process, which starts at the first call and again after a crash."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self.cpu_seconds = 0.0
+        self._threads = threads
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: socket.socket | None = None
+
+    def sample(self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None]) -> dict[int, int]:
+        """Return counts by outcome index (as `sampler.sample`); BACKEND_ERROR if the process fails or dies."""
+        connection = self._connect()
+        request = {"circuit": circuit.to_dict(), "shots": shots, "seed": seed}
+        try:
+            connection.sendall(frames.encode(request))
+            while (answer := frames.receive(connection, MAX_ANSWER)) is not None:
+                if "firstShot" in answer:
+                    on_first_shot()
+                elif "error" in answer:
+                    raise ProgramError(
+                        "BACKEND_ERROR", "AerFailed", f"Aer could not run the circuit: {answer['error']}"
+                    )
+                else:
+                    self.cpu_seconds += float(answer["cpuSeconds"])
+                    return {int(index): int(count) for index, count in answer["outcomes"]}
+        except (OSError, frames.FrameError) as error:
+            self.close()
+            raise ProgramError(
+                "BACKEND_ERROR", "AerDied", f"the connection to the Aer process broke: {error}"
+            ) from error
+        code = self._process.wait() if self._process is not None else None
+        self.close()
+        raise ProgramError(
+            "BACKEND_ERROR",
+            "AerDied",
+            f"the Aer process ended with status {code} while it ran {circuit.qubits} qubits, usually for want of "
+            f"memory (the state alone takes {2**circuit.qubits * 16 // 2**20} MiB)",
+        )
+
+    def close(self) -> None:
+        """End the process."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _connect(self) -> socket.socket:
+        if self._connection is not None and self._process is not None and self._process.poll() is None:
+            return self._connection
+        self.close()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", __spec__.name, str(theirs.fileno()), str(self._threads)],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "OMP_NUM_THREADS": str(self._threads), "OPENBLAS_NUM_THREADS": "1"},
+            )
+        self._connection = ours
+        return ours
+
+
+def _simulate(simulator: Any, circuit: Circuit) -> Any:
+    """Return the probabilities of the measured qubits' outcomes, shape (2**k,)."""
+    from qiskit import QuantumCircuit
+
+    native = set(simulator.operation_names)
+    target = QuantumCircuit(circuit.qubits)
+    for name, qubits, params in circuit.instructions:
+        if name in native:
+            getattr(target, name)(*params, *qubits)
+        else:
+            target.unitary(matrix(name, params), qubits)
+    target.save_probabilities(list(circuit.measured_qubits))
+    result = simulator.run(target, shots=1).result()
+    if not result.success:
+        raise RuntimeError(f"{result.status}")
+    return result.data()["probabilities"]
+
+
+def main() -> None:
+    """Serve on the descriptor given as the first argument, with as many threads as the second says."""
+    parent = os.getppid()
+    limits.die_with_parent(parent)
+    connection = socket.socket(fileno=int(sys.argv[1]))
+
+    from qiskit_aer import AerSimulator
+
+    simulator = AerSimulator(method="statevector", max_parallel_threads=int(sys.argv[2]))
+    while (request := frames.receive(connection)) is not None:
+        started = time.process_time()
+        try:
+            probabilities = _simulate(simulator, Circuit.from_dict(request["circuit"]))
+            connection.sendall(frames.encode({"firstShot": True}))
+            outcomes = sampler.sample(probabilities, int(request["shots"]), int(request["seed"]))
+            answer: dict[str, Any] = {
+                "outcomes": list(outcomes.items()),
+                "cpuSeconds": time.process_time() - started,
+            }
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        connection.sendall(frames.encode(answer, MAX_ANSWER))
+
+
+if __name__ == "__main__":
+    main()

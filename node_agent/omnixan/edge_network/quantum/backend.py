@@ -1,0 +1,110 @@
+"""What runs a circuit: a small interface, and the simulator behind it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from omnixan.edge_network.quantum import sampler, statevector
+from omnixan.edge_network.quantum.circuit import Circuit
+from omnixan.edge_network.quantum.errors import ProgramError
+from omnixan.edge_network.quantum.fusion import Program
+
+if TYPE_CHECKING:
+    from omnixan.edge_network.quantum.aer import AerProcess
+
+#: The widest state there is room for: 2**24 amplitudes of 16 bytes are 256 MiB.
+MAX_QUBITS = 24
+
+CACHE_BYTES = 32 * 1024 * 1024
+_BYTES_PER_GATE = 250  # of the circuit that is the cache's key
+
+
+class Backend(Protocol):
+    """A device or simulator of `qubits` qubits; `exact` if it knows its state and not only samples of it."""
+
+    name: str
+    qubits: int
+    exact: bool
+
+    def sample(self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None]) -> dict[str, int]:
+        """Return counts by bit string, ascending. `on_first_shot` is called when sampling starts."""
+        ...
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that processes of its own have used for it so far."""
+        ...
+
+
+class SimulatorBackend:
+    """Exact simulation: the numpy engine up to 16 qubits, above them Qiskit Aer in a process of its own.
+
+    `qubits` is how many it offers, at most 24; `aer_threads` how many threads Aer may use.
+    """
+
+    name = "simulator"
+    exact = True
+
+    def __init__(self, qubits: int, *, aer_threads: int = 1) -> None:
+        if not 1 <= qubits <= MAX_QUBITS:
+            raise ValueError(f"qubits is {qubits}; a simulator offers 1 to {MAX_QUBITS}")
+        self.qubits = qubits
+        self._aer_threads = aer_threads
+        self._aer: AerProcess | None = None
+        self._compiled: OrderedDict[Circuit, Program] = OrderedDict()
+        self._compiled_bytes = 0
+
+    def sample(self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None]) -> dict[str, int]:
+        """Return counts by bit string; CAPABILITY_MISMATCH for a circuit wider than the backend."""
+        require_width(circuit.qubits, self)
+        if circuit.qubits <= statevector.MAX_QUBITS:
+            probabilities = statevector.probabilities(self._program(circuit))
+            on_first_shot()
+            outcomes = sampler.sample(probabilities, shots, seed)
+        else:
+            outcomes = self._aer_process().sample(circuit, shots, seed, on_first_shot)
+        return sampler.counts(circuit, outcomes)
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of the Aer process so far."""
+        return 0.0 if self._aer is None else self._aer.cpu_seconds
+
+    def close(self) -> None:
+        """End the Aer process, if there is one."""
+        if self._aer is not None:
+            self._aer.close()
+            self._aer = None
+
+    def _program(self, circuit: Circuit) -> Program:
+        program = self._compiled.get(circuit)
+        if program is not None:
+            self._compiled.move_to_end(circuit)
+            return program
+        program = self._compiled[circuit] = statevector.compiled(circuit)
+        self._compiled_bytes += _cost(circuit, program)
+        while self._compiled_bytes > CACHE_BYTES and len(self._compiled) > 1:
+            self._compiled_bytes -= _cost(*self._compiled.popitem(last=False))
+        return program
+
+    def _aer_process(self) -> AerProcess:
+        if self._aer is None:
+            from omnixan.edge_network.quantum.aer import AerProcess
+
+            self._aer = AerProcess(self._aer_threads)
+        return self._aer
+
+
+def _cost(circuit: Circuit, program: Program) -> int:
+    return program.nbytes + _BYTES_PER_GATE * len(circuit.instructions)
+
+
+def require_width(qubits: int, backend: Backend) -> None:
+    """Raise CAPABILITY_MISMATCH if a job needs more qubits than the backend has."""
+    if qubits > backend.qubits:
+        raise ProgramError(
+            "CAPABILITY_MISMATCH",
+            "TooManyQubits",
+            f"the job needs {qubits} qubits, the {backend.name} offers {backend.qubits}: use fewer qubits or a wider "
+            "backend",
+        )

@@ -1,0 +1,113 @@
+"""One job from spec to result, whatever the backend and wherever it runs: on a node or on a laptop."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from omnixan.edge_network.api.result import MAX_RESULT_BYTES, TOP_OUTCOMES
+from omnixan.edge_network.quantum.backend import Backend, require_width
+from omnixan.edge_network.quantum.circuit import Circuit
+from omnixan.edge_network.quantum.errors import ProgramError
+
+DEFAULT_SHOTS = 1024
+_SIGNIFICANT = 6
+
+
+def execute(
+    spec: Mapping[str, Any],
+    circuit: Circuit | None,
+    *,
+    backend: Backend,
+    on_progress: Callable[[dict[str, Any]], None] = lambda progress: None,
+    on_first_shot: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Run a job and return {"summary": {…}, "counts": {bitstring: number}, "usage": {"shots", "cpuSeconds"}}.
+
+    `spec` is a QuantumJob's or QuantumRun's spec as in the manifest (camelCase) with `execution.seed` set; `circuit` is
+    its parsed program, None for an algorithm. Equal spec and circuit give equal summary and counts; usage is beside
+    them because CPU time varies. `on_progress` gets {iteration, of, best} of an algorithm's loop, `on_first_shot` is
+    called when sampling of the final circuit starts. ProgramError for whatever cannot be run here.
+    """
+    started = time.process_time() + backend.cpu_seconds()
+    shots = int(spec.get("primitive", {}).get("sampler", {}).get("shots", DEFAULT_SHOTS))
+    seed = int(spec["execution"]["seed"])
+    if circuit is not None:
+        counts = backend.sample(circuit, shots, seed, on_first_shot)
+        result = {"summary": summarize(counts, shots), "counts": counts}
+        spent = shots
+    else:
+        result = _solve(spec, shots, seed, backend, on_progress, on_first_shot)
+        spent = shots + int(result["summary"].get("training", {}).get("shots", 0))
+    _check_size(result)
+    used = time.process_time() + backend.cpu_seconds() - started
+    result["usage"] = {"shots": spent, "cpuSeconds": round(used, 6)}
+    return result
+
+
+def summarize(counts: Mapping[str, int], shots: int) -> dict[str, Any]:
+    """Return {shots, distinctOutcomes, top}: the eight most frequent outcomes, ties in order of the bit string.
+
+    Probabilities are rounded to 6 significant digits.
+    """
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:TOP_OUTCOMES]
+    return {
+        "shots": shots,
+        "distinctOutcomes": len(counts),
+        "top": [
+            {"bitstring": bits, "count": count, "probability": float(f"{count / shots:.{_SIGNIFICANT}g}")}
+            for bits, count in ranked
+        ],
+    }
+
+
+def _solve(
+    spec: Mapping[str, Any],
+    shots: int,
+    seed: int,
+    backend: Backend,
+    on_progress: Callable[[dict[str, Any]], None],
+    on_first_shot: Callable[[], None],
+) -> dict[str, Any]:
+    from omnixan.edge_network.quantum.qaoa import solve  # scipy comes with it
+
+    algorithm = spec["algorithm"]["qaoa"]
+    require_width(_variables(algorithm["problem"]), backend)
+    optimizer = spec.get("optimizer") or {}
+    result: dict[str, Any] = solve(
+        algorithm["problem"],
+        layers=int(algorithm.get("layers", 3)),
+        shots=shots,
+        seed=seed,
+        optimizer={"name": optimizer.get("name", "auto"), "maxIterations": int(optimizer.get("maxIterations", 100))},
+        exact=backend.exact,
+        on_progress=on_progress,
+        on_first_shot=on_first_shot,
+    )
+    return result
+
+
+def _variables(problem: Mapping[str, Any]) -> int:
+    """Return the number of binary variables of a problem as in the manifest."""
+    if "knapsack" in problem:
+        values: list[int] = problem["knapsack"]["values"]
+        return len(values)
+    if "maxcut" in problem:
+        edges: list[list[int]] = problem["maxcut"]["edges"]
+        return 1 + max(max(edge) for edge in edges)
+    return int(problem["qubo"]["size"])
+
+
+def _check_size(result: Mapping[str, Any]) -> None:
+    size = len(json.dumps(result, separators=(",", ":")))
+    if size > MAX_RESULT_BYTES:
+        outcomes = len(result["counts"])
+        fitting = outcomes * MAX_RESULT_BYTES // size
+        raise ProgramError(
+            "RESULT_TOO_LARGE",
+            "ResultTooLarge",
+            f"the result has {outcomes} distinct outcomes and {size} bytes; at most {MAX_RESULT_BYTES} are stored: "
+            f"measure fewer qubits, or take at most {fitting} shots",
+        )

@@ -1,0 +1,108 @@
+"""The quantum worker's side of its connection: jobs in, progress and results out, one at a time.
+
+Runs in a process forked by the fork server. The protocol (frames of `frames`):
+
+    → {"qubits": n, "aerThreads": t}                               first, once
+    ← {"ready": true}                                              after a circuit was compiled and sampled
+    → {"id": i, "spec": {…}, "digest": … | null, "circuit": {…} | null}
+    ← {"id": i, "progress": {…}}*  {"id": i, "firstShot": microseconds since the epoch}?
+      {"id": i, "result": {…}} | {"id": i, "error": {category, reason, message}}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+import time
+import traceback
+from collections import OrderedDict
+from typing import Any
+
+from omnixan.edge_network.quantum import frames
+from omnixan.edge_network.quantum.backend import SimulatorBackend
+from omnixan.edge_network.quantum.circuit import Circuit, Instruction, Measurement
+from omnixan.edge_network.quantum.errors import ProgramError
+from omnixan.edge_network.quantum.execute import execute
+
+PROGRESS_INTERVAL = 0.1
+CACHED_GATES = 200_000
+
+_BELL = Circuit(2, 2, (Instruction("h", (0,)), Instruction("cx", (0, 1))), (Measurement(0, 0), Measurement(1, 1)))
+
+
+def warm_up() -> None:
+    """Compile and sample one circuit: everything a sampler job needs is loaded after it."""
+    spec = {"primitive": {"sampler": {"shots": 16}}, "execution": {"seed": 0}}
+    execute(spec, _BELL, backend=SimulatorBackend(2))
+
+
+def serve(connection: socket.socket) -> None:
+    """Run jobs until the connection ends."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the agent has gone away within a job
+        _serve(connection)
+
+
+def _serve(connection: socket.socket) -> None:
+    config = frames.receive(connection)
+    if config is None:
+        return
+    backend = SimulatorBackend(int(config["qubits"]), aer_threads=int(config["aerThreads"]))
+    warm_up()
+    _send(connection, {"ready": True})
+    circuits: OrderedDict[str, Circuit] = OrderedDict()
+    while (request := frames.receive(connection)) is not None:
+        _send(connection, {"id": request["id"], **_run(connection, request, backend, circuits)})
+    backend.close()
+
+
+def _run(
+    connection: socket.socket, request: dict[str, Any], backend: SimulatorBackend, circuits: OrderedDict[str, Circuit]
+) -> dict[str, Any]:
+    number = request["id"]
+    last_progress = 0.0
+
+    def on_progress(progress: dict[str, Any]) -> None:
+        nonlocal last_progress
+        now = time.monotonic()
+        if now - last_progress >= PROGRESS_INTERVAL:
+            last_progress = now
+            _send(connection, {"id": number, "progress": progress})
+
+    def on_first_shot() -> None:
+        _send(connection, {"id": number, "firstShot": time.time_ns() // 1000})
+
+    try:
+        circuit = _circuit(request, circuits)
+        result = execute(
+            request["spec"], circuit, backend=backend, on_progress=on_progress, on_first_shot=on_first_shot
+        )
+        return {"result": result}
+    except ProgramError as error:
+        return {"error": error.to_dict()}
+    except MemoryError:
+        message = "the worker is out of memory: use fewer qubits, or give the agent more memory"
+        return {"error": ProgramError("BACKEND_ERROR", "OutOfMemory", message).to_dict()}
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        message = f"the worker failed: {type(error).__name__}: {error}"
+        return {"error": ProgramError("BACKEND_ERROR", "WorkerFailed", message).to_dict()}
+
+
+def _circuit(request: dict[str, Any], circuits: OrderedDict[str, Circuit]) -> Circuit | None:
+    """Return the request's circuit; one that was seen before is the same object, which the backend has compiled."""
+    if request["circuit"] is None:
+        return None
+    digest = request["digest"]
+    circuit = circuits.get(digest)
+    if circuit is None:
+        circuit = circuits[digest] = Circuit.from_dict(request["circuit"])
+        while len(circuits) > 1 and sum(len(item.instructions) for item in circuits.values()) > CACHED_GATES:
+            circuits.popitem(last=False)
+    else:
+        circuits.move_to_end(digest)
+    return circuit
+
+
+def _send(connection: socket.socket, message: dict[str, Any]) -> None:
+    connection.sendall(frames.encode(message))
