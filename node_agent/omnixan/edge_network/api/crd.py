@@ -182,7 +182,8 @@ def _without_nulls(value: Schema) -> Schema:
 def unbounded(schema: Schema, path: str) -> Iterator[str]:
     """Paths of strings, lists and maps without an upper bound; in spec there may be none."""
     kind = schema.get("type")
-    if kind == "string" and not ({"maxLength", "enum"} & schema.keys()):
+    textual = kind == "string" or schema.get("x-kubernetes-int-or-string")
+    if textual and not ({"maxLength", "enum"} & schema.keys()):
         yield f"{path}: string without maxLength"
     if kind == "array":
         if "maxItems" not in schema:

@@ -163,7 +163,7 @@ class EdgeClusterSpec(Model):
     """Where the cluster is: a label on its EdgeNodes and metrics."""
     nodes: Annotated[int, Field(ge=0, le=MAX_NODES)]
     """Nodes wanted in total (kubectl scale): every pool's minNodes first, then pools in order up to maxNodes."""
-    pools: Annotated[list[Pool], Field(min_length=1, max_length=MAX_POOLS, json_schema_extra=list_map("name"))]
+    pools: Annotated[list[Pool], Field(min_length=1, max_length=MAX_POOLS), list_map("name")]
     """Pools, in the order in which they are filled."""
     agent: Agent = Agent()
     """The node agent."""
@@ -201,7 +201,7 @@ class EdgeClusterStatus(Model):
     """Nodes that spec and bounds ask for."""
     selector: Annotated[str, Field(max_length=256)] | None = None
     """Label selector of the agents' pods, for the scale subresource."""
-    pools: Annotated[list[PoolStatus], Field(max_length=MAX_POOLS, json_schema_extra=list_map("name"))] | None = None
+    pools: Annotated[list[PoolStatus], Field(max_length=MAX_POOLS), list_map("name")] | None = None
     """Per pool."""
     conditions: Conditions | None = None
     """Ready, NodesAvailable; Reconciling and Stalled only while true."""

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 GROUP = "edge.omnixan.io"
 VERSION = "v1alpha1"
@@ -52,11 +52,12 @@ class Rule:
 class Model(BaseModel):
     """Base of all models: frozen, camelCase on the wire, unknown fields ignored as the API server prunes them.
 
-    Subclasses list their cross-field rules in `RULES`.
+    Types are taken as the API server takes them: "3" is no integer. Subclasses list their cross-field rules in `RULES`.
     """
 
     model_config = ConfigDict(
         frozen=True,
+        strict=True,
         alias_generator=to_camel,
         populate_by_name=True,
         extra="ignore",
@@ -86,15 +87,43 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+@dataclass(frozen=True)
+class MergedBy:
+    """Annotation of a list whose entries server-side apply merges by `keys`, or as a whole where there are none.
+
+    Two entries with equal keys are refused.
+    """
+
+    keys: tuple[str, ...] = ()
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._unique, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        if not self.keys:
+            return handler(schema) | {"x-kubernetes-list-type": "set"}
+        return handler(schema) | {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(self.keys)}
+
+    def _unique(self, entries: list[Any]) -> list[Any]:
+        seen = set()
+        for entry in entries:
+            identity = tuple(getattr(entry, key) for key in self.keys) if self.keys else entry
+            if identity in seen:
+                named = ", ".join(f"{key} {value!r}" for key, value in zip(self.keys, identity, strict=True))
+                raise ValueError(f"two entries with {named}" if self.keys else f"{entry!r} stands there twice")
+            seen.add(identity)
+        return entries
+
+
 ATOMIC = {"x-kubernetes-list-type": "atomic"}
-SET = {"x-kubernetes-list-type": "set"}
+SET = MergedBy()
 WHOLE = {"x-kubernetes-map-type": "atomic"}
 """A map that has one owner as a whole: else metadata.managedFields would repeat every key of it."""
 
 
-def list_map(*keys: str) -> dict[str, Any]:
-    """Schema of a list whose entries server-side apply merges by `keys`."""
-    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+def list_map(*keys: str) -> MergedBy:
+    """Annotation of a list whose entries server-side apply merges by `keys`."""
+    return MergedBy(keys)
 
 
 DnsLabel = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
@@ -115,6 +144,7 @@ Quantity = Annotated[
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "pattern": r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
             r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$",
+            "maxLength": 32,
             "x-kubernetes-int-or-string": True,
         }
     ),
@@ -141,7 +171,7 @@ class Condition(Model):
     """The metadata.generation this was decided for."""
 
 
-Conditions = Annotated[list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))]
+Conditions = Annotated[list[Condition], Field(max_length=16), list_map("type")]
 
 
 class ObjectMeta(Model):

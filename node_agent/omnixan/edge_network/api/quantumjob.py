@@ -42,7 +42,7 @@ class Requirements(Model):
 
     min_qubits: Annotated[int, Field(ge=1, le=1000)] | None = None
     """At least this many qubits, also where the program takes fewer."""
-    tiers: Annotated[list[Tier], Field(min_length=1, max_length=2, json_schema_extra=SET)] | None = None
+    tiers: Annotated[list[Tier], Field(min_length=1, max_length=2), SET] | None = None
     """Only nodes of these tiers; absent: all."""
 
 
@@ -107,9 +107,7 @@ class Placement(Model):
     """The chosen node; absent while none fits."""
     reason: Annotated[str, Field(max_length=1024)]
     """In words."""
-    rejected: Annotated[list[Rejection], Field(max_length=MAX_REJECTED, json_schema_extra=list_map("node"))] | None = (
-        None
-    )
+    rejected: Annotated[list[Rejection], Field(max_length=MAX_REJECTED), list_map("node")] | None = None
     """Nodes that do not fit, the first 16 by name."""
     rejected_count: int | None = None
     """All nodes that do not fit."""
@@ -143,7 +141,7 @@ class Attempt(Model):
     """Its number."""
     node: DnsName
     """Where."""
-    category: Category
+    category: Annotated[Category, Field(strict=False)]
     """Why it ended."""
     message: Annotated[str, Field(max_length=1024)]
     """In words."""
@@ -172,7 +170,7 @@ class JobResult(Model):
 class Failure(Model):
     """Why the job failed."""
 
-    category: Category
+    category: Annotated[Category, Field(strict=False)]
     """For programs; decides whether it is tried again."""
     reason: Annotated[str, Field(max_length=128)]
     """One CamelCase word."""
@@ -207,9 +205,7 @@ class QuantumJobStatus(Model):
     """Where it runs."""
     run: RunRef | None = None
     """The last attempt."""
-    attempts: Annotated[list[Attempt], Field(max_length=MAX_ATTEMPTS, json_schema_extra=list_map("attempt"))] | None = (
-        None
-    )
+    attempts: Annotated[list[Attempt], Field(max_length=MAX_ATTEMPTS), list_map("attempt")] | None = None
     """Attempts before the last."""
     usage: Usage | None = None
     """What the last attempt took."""

@@ -118,7 +118,8 @@ class Qubo(Model):
     """Number of binary variables."""
     terms: Annotated[
         list[QuboTerm],
-        Field(min_length=1, max_length=MAX_TERMS, json_schema_extra=list_map("row", "column")),
+        Field(min_length=1, max_length=MAX_TERMS),
+        list_map("row", "column"),
     ]
     """The terms, each pair once."""
     sense: Literal["minimize", "maximize"] = "minimize"
