@@ -1,0 +1,121 @@
+"""What the agent is told by its environment: read once, checked at once, every bad value named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar, cast, get_args
+
+from omnixan.edge_network.agent.logs import LEVELS
+from omnixan.edge_network.api.meta import Backend
+
+T = TypeVar("T")
+
+MAX_QUBITS = 30
+"""A statevector of 30 qubits takes 16 GiB: beyond it no simulator here could keep the promise."""
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_LABEL = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9])?")
+
+
+class SettingsError(ValueError):
+    """The environment is wrong; `problems` has one sentence for every bad value."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The agent's settings; each field's environment variable is its name in upper case unless said otherwise."""
+
+    node_name: str
+    """The Kubernetes node; the name of its EdgeNode and Lease too."""
+    namespace: str
+    """POD_NAMESPACE: where the EdgeNode, the Lease and the runs are."""
+    pod_name: str
+    """Who holds the Lease."""
+    pool: str
+    """The pool, for metrics."""
+    cluster: str
+    """The EdgeCluster, for metrics."""
+    cluster_uid: str
+    """The EdgeCluster's uid; empty if not told."""
+    region: str
+    """The region, for metrics; empty if there is none."""
+    backend: Backend
+    """What computes."""
+    qubits: int
+    """The widest program it takes."""
+    http_port: int
+    """Port of /metrics, /livez, /readyz; 0 takes a free one and logs it."""
+    log_level: str
+    """DEBUG, INFO, WARNING or ERROR."""
+    grace_seconds: float
+    """SHUTDOWN_GRACE_SECONDS: how long a running run may still take after SIGTERM."""
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Return the settings of an environment; SettingsError names every variable that is missing or bad."""
+    problems: list[str] = []
+
+    def read(name: str, default: str | None, parse: Callable[[str], T], allowed: str) -> T:
+        text = environment.get(name, "").strip() or default
+        if text is None:
+            problems.append(f"{name} is not set; it must be {allowed}")
+        else:
+            try:
+                return parse(text)
+            except ValueError:
+                problems.append(f"{name} is {text!r:.80}; it must be {allowed}")
+        return cast(T, None)  # never used: problems are raised below
+
+    name = "a Kubernetes object name (lower-case letters, digits, '-' and '.')"
+    label = "a label value (letters, digits, '-', '_' and '.', at most 63)"
+    settings = Settings(
+        node_name=read("NODE_NAME", None, _matching(_NAME), name),
+        namespace=read("POD_NAMESPACE", None, _matching(_NAME), name),
+        pod_name=read("POD_NAME", None, _matching(_NAME), name),
+        pool=read("POOL", None, _matching(_LABEL), label),
+        cluster=read("CLUSTER", None, _matching(_LABEL), label),
+        cluster_uid=read("CLUSTER_UID", "", _matching(_LABEL), "the uid of the EdgeCluster"),
+        region=read("REGION", "", _matching(_LABEL), label),
+        backend=cast(Backend, read("BACKEND", "simulator", _one_of(get_args(Backend)), " or ".join(get_args(Backend)))),
+        qubits=read("QUBITS", None, _integer(1, MAX_QUBITS), f"a whole number from 1 to {MAX_QUBITS}"),
+        http_port=read("HTTP_PORT", "8080", _integer(0, 65535), "a port number from 0 to 65535"),
+        log_level=read("LOG_LEVEL", "INFO", lambda text: _one_of(LEVELS)(text.upper()), ", ".join(LEVELS)),
+        grace_seconds=read("SHUTDOWN_GRACE_SECONDS", "20", _integer(0, 3600), "a number of seconds from 0 to 3600"),
+    )
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if pattern.fullmatch(text) is None:
+            raise ValueError
+        return text
+
+    return parse
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError
+        return text
+
+    return parse
+
+
+def _integer(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            raise ValueError
+        return value
+
+    return parse

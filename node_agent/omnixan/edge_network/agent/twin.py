@@ -1,0 +1,130 @@
+"""Keeps the node's twin true: the agent's share of the EdgeNode's status, and the heartbeat Lease."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import replace
+from typing import Any
+
+from omnixan.edge_network.agent.apiserver import LEASES, NODES, ApiServer, RefusedError, UnreachableError
+from omnixan.edge_network.agent.backoff import Backoff
+from omnixan.edge_network.agent.conditions import Report, desired_status, lease_body
+from omnixan.edge_network.agent.informer import follow
+from omnixan.edge_network.agent.outcome import micro_time
+from omnixan.edge_network.agent.settings import Settings
+
+HEARTBEAT_SECONDS = 10.0
+LEASE_SECONDS = 40
+"""Four heartbeats: the node is taken for gone after that."""
+SETTLE_SECONDS = 3.0
+"""A worker that is back within this time was not worth a message."""
+
+log = logging.getLogger(__name__)
+
+
+class Twin:
+    """The node's twin; `run()` for ever, and `say()` what is to be reported."""
+
+    def __init__(self, api: ApiServer, settings: Settings, version: str) -> None:
+        self._api = api
+        self._settings = settings
+        self._node: dict[str, Any] | None = None
+        self._report = Report(
+            version, settings.backend, settings.qubits, False, "WorkerStarting", "the quantum worker is starting"
+        )
+        self._settle = False
+        self._changed = asyncio.Event()
+        self.synced = asyncio.Event()
+        """Set once the API server has answered whether the EdgeNode exists."""
+
+    @property
+    def node(self) -> dict[str, Any] | None:
+        """The EdgeNode as last seen; None while there is none."""
+        return self._node
+
+    def say(self, ready: bool, reason: str, message: str, *, settle: bool = False) -> None:
+        """Report this condition from now on; with `settle` only if it stays so for SETTLE_SECONDS."""
+        self._report = replace(self._report, ready=ready, reason=reason, message=message)
+        self._settle = settle
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Watch the EdgeNode, publish what changes, send heartbeats; for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch())
+            group.create_task(self._publish())
+            group.create_task(self._beat())
+
+    async def _watch(self) -> None:
+        name = self._settings.node_name
+        async for change in follow(self._api, NODES, self._settings.namespace, f"metadata.name={name}"):
+            if change.type == "SYNC":
+                self.synced.set()
+                if self._node is None:
+                    log.info("EdgeNode %s does not exist yet; waiting for the operator to make it", name)
+            else:
+                self._node = None if change.type == "DELETED" else change.object
+            self._changed.set()
+
+    async def _publish(self) -> None:
+        backoff = Backoff(0.2, 10.0)
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._settle:
+                self._settle = False
+                try:
+                    await asyncio.wait_for(self._changed.wait(), SETTLE_SECONDS)
+                    continue
+                except TimeoutError:
+                    pass
+            try:
+                await self.publish_now()
+                backoff.reset()
+            except (RefusedError, UnreachableError) as error:
+                delay = backoff.next()
+                log.warning("status of EdgeNode %s: %s; again in %.1f s", self._settings.node_name, error, delay)
+                await asyncio.sleep(delay)
+                self._changed.set()
+
+    async def publish_now(self) -> None:
+        """Write our share of the status if it differs from what stands there."""
+        node = self._node
+        if node is None:
+            return
+        now = micro_time(time.time())[:19] + "Z"
+        status = desired_status(self._report, node, now)
+        if status is None:
+            return
+        try:
+            answer = await self._api.apply_status(
+                NODES, self._settings.namespace, self._settings.node_name, status
+            )
+        except RefusedError as error:
+            if error.status != 404:
+                raise
+            return  # deleted meanwhile; the watch will say so, and what comes instead
+        if self._node is node:
+            self._node = answer
+        log.info("AgentReady=%s: %s", self._report.ready, self._report.reason)
+
+    async def _beat(self) -> None:
+        backoff = Backoff(1.0, HEARTBEAT_SECONDS)
+        while True:
+            delay = HEARTBEAT_SECONDS
+            if self._node is None:
+                delay = 0.5
+            else:
+                try:
+                    await self._renew(self._node)
+                    backoff.reset()
+                except (RefusedError, UnreachableError) as error:
+                    delay = backoff.next()
+                    log.warning("heartbeat: %s; again in %.1f s", error, delay)
+            await asyncio.sleep(delay)
+
+    async def _renew(self, node: dict[str, Any]) -> None:
+        lease = lease_body(node, self._settings.pod_name, micro_time(time.time()), LEASE_SECONDS)
+        await self._api.apply(LEASES, self._settings.namespace, self._settings.node_name, lease)
