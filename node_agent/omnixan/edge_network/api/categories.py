@@ -24,6 +24,8 @@ class Category(StrEnum):
     """The node that had the run is gone."""
     AGENT_RESTARTED = "AGENT_RESTARTED"
     """The run was lost with its agent."""
+    RUN_LOST = "RUN_LOST"
+    """The QuantumRun was deleted before it was over."""
     BACKEND_ERROR = "BACKEND_ERROR"
     """The backend failed while it ran the program."""
 
@@ -33,4 +35,6 @@ class Category(StrEnum):
         return self in _RETRIABLE
 
 
-_RETRIABLE = frozenset({Category.NODE_UNREACHABLE, Category.AGENT_RESTARTED, Category.BACKEND_ERROR})
+_RETRIABLE = frozenset(
+    {Category.NODE_UNREACHABLE, Category.AGENT_RESTARTED, Category.RUN_LOST, Category.BACKEND_ERROR}
+)
