@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from omnixan.edge_network.api.meta import HEARTBEAT_LABEL
+
 AGENT_READY = "AgentReady"
 
 Status = dict[str, Any]
@@ -54,7 +56,7 @@ def lease_body(node: Mapping[str, Any], holder: str, renew_time: str, seconds: i
     return {
         "metadata": {
             "name": metadata["name"],
-            "labels": {"edge.omnixan.io/heartbeat": "true"},
+            "labels": {HEARTBEAT_LABEL: "true"},
             "ownerReferences": [
                 {
                     "apiVersion": node["apiVersion"],

@@ -46,7 +46,7 @@ class Metrics:
             "omnixan_agent_worker_ready", "1 while the quantum worker is warm.", registry=self.registry
         )
         self.worker_restarts = Counter(
-            "omnixan_agent_worker_restarts", "New workers, by why the old one ended.", ("reason",), registry=self.registry
+            "omnixan_agent_worker_restarts", "Workers that ended and were replaced.", registry=self.registry
         )
         Gauge(
             "omnixan_build_info",

@@ -139,7 +139,7 @@ def is_over(live: dict[str, Any], uid: str) -> bool:
 
 def refused_status(status: Status, refusal: RefusedError) -> Status:
     """Return the failure that is written instead of a status which the API server will never take."""
-    times = {name: status[name] for name in ("startTime", "firstShotTime", "completionTime") if name in status}
+    times: Status = {name: status[name] for name in ("startTime", "firstShotTime", "completionTime") if name in status}
     too_large = refusal.status == 413
     error = {
         "category": (Category.RESULT_TOO_LARGE if too_large else Category.BACKEND_ERROR).value,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from omnixan.edge_network.api.categories import Category
-from omnixan.edge_network.api.result import MAX_RESULT_BYTES
 
 Status = dict[str, Any]
 
@@ -40,15 +38,7 @@ def running(times: Times, progress: Mapping[str, Any] | None) -> Status:
 
 
 def succeeded(times: Times, result: Mapping[str, Any], usage: Mapping[str, Any]) -> Status:
-    """Return the status of a run that has its result, or the failure RESULT_TOO_LARGE."""
-    size = len(json.dumps(result, separators=(",", ":")))
-    if size > MAX_RESULT_BYTES:
-        outcomes = len(result.get("counts") or ())
-        message = (
-            f"the result has {outcomes} different outcomes and {size} bytes; at most {MAX_RESULT_BYTES} bytes fit in "
-            "an API object: take fewer shots or measure fewer qubits"
-        )
-        return failed(times, Category.RESULT_TOO_LARGE, "ResultTooLarge", message)
+    """Return the status of a run that has its result."""
     return {"state": "Succeeded", **times.wire(), "usage": dict(usage), "result": dict(result)}
 
 

@@ -10,30 +10,37 @@ T = TypeVar("T")
 
 
 class Programs(Generic[T]):
-    """A cache of at most `capacity` parsed programs; the one unused for longest goes first."""
+    """A cache of parsed programs with a bound on the sum of their costs; the one unused for longest goes first.
 
-    def __init__(self, capacity: int) -> None:
-        if capacity < 1:
-            raise ValueError(f"capacity is {capacity}; it must be at least 1")
-        self._capacity = capacity
-        self._parsed: OrderedDict[str, T] = OrderedDict()
+    A program that alone costs more than the bound is not kept.
+    """
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._sum = 0
+        self._parsed: OrderedDict[str, tuple[T, int]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._parsed)
 
     def get(self, digest: str) -> T | None:
         """Return the parsed program with this digest, or None."""
-        parsed = self._parsed.get(digest)
-        if parsed is not None:
-            self._parsed.move_to_end(digest)
-        return parsed
-
-    def put(self, digest: str, parsed: T) -> None:
-        """Remember a parsed program."""
-        self._parsed[digest] = parsed
+        found = self._parsed.get(digest)
+        if found is None:
+            return None
         self._parsed.move_to_end(digest)
-        while len(self._parsed) > self._capacity:
-            self._parsed.popitem(last=False)
+        return found[0]
+
+    def put(self, digest: str, parsed: T, cost: int) -> None:
+        """Remember a parsed program that costs so much."""
+        if digest in self._parsed:
+            self._sum -= self._parsed.pop(digest)[1]
+        if cost > self._bound:
+            return
+        self._parsed[digest] = parsed, cost
+        self._sum += cost
+        while self._sum > self._bound:
+            self._sum -= self._parsed.popitem(last=False)[1][1]
 
 
 def digest_of(text: str) -> str:

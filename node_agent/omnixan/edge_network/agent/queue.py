@@ -14,7 +14,7 @@ from omnixan.edge_network.api.quantumrun import TERMINAL_STATES
 Object = dict[str, Any]
 
 KEPT_OBJECTS = 32
-"""Of so many runs the whole object is kept; of the others (a program is up to 128 KiB) it is read when its turn comes."""
+"""Of so many runs the whole object is kept; any other (a program is up to 128 KiB) is read when its turn comes."""
 
 
 @dataclass(frozen=True)

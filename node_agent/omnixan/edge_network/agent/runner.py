@@ -1,4 +1,4 @@
-"""The job runner: takes this node's runs one after another, has them executed, and hands their results to the outbox."""
+"""The job runner: takes this node's runs one after another, has them executed, hands their results to the outbox."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from omnixan.edge_network.agent import outcome
 from omnixan.edge_network.agent.apiserver import RUNS, ApiServer, RefusedError, UnreachableError
 from omnixan.edge_network.agent.backoff import Backoff
-from omnixan.edge_network.agent.engine import Engine, WorkerLostError
+from omnixan.edge_network.agent.engine import Engine
 from omnixan.edge_network.agent.informer import follow
 from omnixan.edge_network.agent.metrics import Metrics
 from omnixan.edge_network.agent.outbox import Outbox
@@ -151,8 +151,8 @@ class Runner:
             self._metrics.first_shot_seconds.observe(max(0.0, moment - times.start))
             current.news.set()
 
-        def progress(iteration: int, of: int, best: float) -> None:
-            current.progress = {"iteration": iteration, "of": of, "best": best}
+        def progress(news: dict[str, Any]) -> None:
+            current.progress = news
             current.news.set()
 
         limit = run.spec.execution.timeout_seconds
@@ -167,9 +167,6 @@ class Runner:
         except ProgramError as error:
             times.completion = time.time()
             return outcome.failed(times, error.category, error.reason, error.message, error.line)
-        except WorkerLostError as error:
-            times.completion = time.time()
-            return outcome.failed(times, Category.BACKEND_ERROR, "WorkerLost", str(error))
 
     async def _fetch(self, waiting: Waiting) -> dict[str, Any] | None:
         """Read a run whose object was not kept; None if it is gone."""

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import TypeVar, cast, get_args
 
 from omnixan.edge_network.agent.logs import LEVELS
+from omnixan.edge_network.api.edgecluster import MAX_QUBITS
 from omnixan.edge_network.api.meta import Backend
 
 T = TypeVar("T")
-
-MAX_QUBITS = 30
-"""A statevector of 30 qubits takes 16 GiB: beyond it no simulator here could keep the promise."""
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9])?")

@@ -99,9 +99,7 @@ class Twin:
         if status is None:
             return
         try:
-            answer = await self._api.apply_status(
-                NODES, self._settings.namespace, self._settings.node_name, status
-            )
+            answer = await self._api.apply_status(NODES, self._settings.namespace, self._settings.node_name, status)
         except RefusedError as error:
             if error.status != 404:
                 raise

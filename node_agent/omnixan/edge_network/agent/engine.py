@@ -1,0 +1,133 @@
+"""What computes: the sandbox that parses programs and the warm quantum worker, and whether they are ready."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from omnixan.edge_network.agent.metrics import Metrics
+from omnixan.edge_network.agent.programs import Programs, digest_of
+from omnixan.edge_network.api.quantumrun import QuantumRunSpec, workload_of
+from omnixan.edge_network.api.workload import Program
+from omnixan.edge_network.quantum.circuit import Circuit
+from omnixan.edge_network.quantum.errors import ProgramError
+from omnixan.edge_network.quantum.sandbox import Sandbox
+from omnixan.edge_network.quantum.worker import Worker
+
+CACHED_GATES = 100_000
+"""Bound on the gates of the remembered programs (about 300 bytes each); a program has at most as many."""
+COST_OF_A_PROGRAM = 50
+"""Gates that a small program counts for, so that the number of programs is bounded too."""
+CHECK_SECONDS = 0.25
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run found: {summary, counts}, and {shots, cpuSeconds} that it took."""
+
+    result: dict[str, Any]
+    usage: dict[str, Any]
+
+
+class Engine:
+    """One sandbox and one worker on a simulator of `qubits` qubits.
+
+    `await start()` first, before the process has threads or sockets; then `run()` for ever, which keeps `ready` true to
+    life and calls `on_change(ready, problem)` when it changes.
+    """
+
+    def __init__(self, qubits: int, metrics: Metrics, on_change: Callable[[bool, str], None]) -> None:
+        self._sandbox = Sandbox()
+        self._worker = Worker(self._sandbox, qubits)
+        self._programs: Programs[Circuit] = Programs(CACHED_GATES)
+        self._metrics = metrics
+        self._on_change = on_change
+        self._ready = asyncio.Event()
+        self.cold_since: float | None = time.monotonic()
+        """Since when (monotonic seconds) there is no warm worker; None while there is one."""
+
+    async def start(self) -> None:
+        """Start the fork server; ProgramError if it does not come up."""
+        await self._sandbox.start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the worker is warm."""
+        return self._worker.ready
+
+    async def warm(self) -> None:
+        """Wait until the worker is warm."""
+        while not self._worker.ready:
+            self._ready.clear()
+            await self._ready.wait()
+
+    async def run(self) -> None:
+        """Keep the worker alive and say when it is ready and when not; for ever."""
+        restarts = 0
+        problem = ""
+        while True:
+            try:
+                await self._worker.start()
+            except ProgramError as error:
+                problem = str(error)
+                log.error("the quantum worker does not start: %s", problem)
+                self._on_change(False, problem)
+                continue
+            self.cold_since = None
+            self._ready.set()
+            self._metrics.worker_ready.set(1)
+            self._on_change(True, "")
+            while self._worker.ready and self._worker.restarts == restarts:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(CHECK_SECONDS)
+            if new := self._worker.restarts - restarts:
+                restarts = self._worker.restarts
+                self._metrics.worker_restarts.inc(new)
+            if not self._worker.ready:
+                self.cold_since = time.monotonic()
+                self._metrics.worker_ready.set(0)
+                self._on_change(False, "")
+
+    async def execute(
+        self,
+        spec: QuantumRunSpec,
+        on_progress: Callable[[dict[str, Any]], None],
+        on_first_shot: Callable[[float], None],
+    ) -> Answer:
+        """Parse and run one job; `on_first_shot` gets seconds since the epoch. ProgramError for whatever fails.
+
+        When the call is cancelled, the worker is killed and replaced.
+        """
+        circuit = None if spec.program is None else await self.parsed(spec.program)
+        job = workload_of(spec) | {"execution": {"seed": spec.execution.seed}}
+        result = await self._worker.run(
+            job,
+            circuit,
+            on_progress=on_progress,
+            on_first_shot=lambda microseconds: on_first_shot(microseconds / 1e6),
+        )
+        return Answer({"summary": result["summary"], "counts": result["counts"]}, result["usage"])
+
+    async def parsed(self, program: Program) -> Circuit:
+        """Return a program's circuit, from memory or out of the sandbox."""
+        text = program.inline.data
+        digest = digest_of(text)
+        circuit = self._programs.get(digest)
+        # A wrong pin goes to the sandbox, which has the words for it.
+        if circuit is not None and program.sha256 in (None, digest):
+            return circuit
+        started = time.perf_counter()
+        parsed = await self._sandbox.parse(text, program.sha256)
+        self._metrics.parse_seconds.observe(time.perf_counter() - started)
+        self._programs.put(digest, parsed.circuit, COST_OF_A_PROGRAM + len(parsed.circuit.instructions))
+        return parsed.circuit
+
+    async def close(self) -> None:
+        """End the worker and the fork server."""
+        await self._worker.close()
+        await self._sandbox.close()
