@@ -1,0 +1,210 @@
+"""Good manifests of every kind: together they have every field that a schema has, so that each can be spoilt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omnixan.edge_network.api.meta import API_VERSION
+
+Manifest = dict[str, Any]
+
+UID = "2f0a1c9e-7c35-4d5c-9c1e-3f8f6a2b1d00"
+SHA256 = "ab" * 32
+TIME = "2026-11-24T21:00:13Z"
+MICRO_TIME = "2026-11-24T21:00:13.123456Z"
+PROGRAM = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
+
+
+def manifest(kind: str, name: str, spec: Manifest, status: Manifest | None = None) -> Manifest:
+    """An object of one of our kinds."""
+    out: Manifest = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+    return out | ({"status": status} if status is not None else {})
+
+
+def condition(kind: str, status: str = "True") -> Manifest:
+    """A condition with all its fields."""
+    return {
+        "type": kind,
+        "status": status,
+        "reason": "AsItShould",
+        "message": "all is well",
+        "lastTransitionTime": TIME,
+        "observedGeneration": 1,
+    }
+
+
+RESOURCES = {"requests": {"cpu": "100m", "memory": 1048576}, "limits": {"memory": "2Gi"}}
+EDGE_CLUSTER = manifest(
+    "EdgeCluster",
+    "edge",
+    {
+        "region": "us-east-1",
+        "nodes": 3,
+        "agent": {"image": "registry.example/agent:1", "resources": RESOURCES},
+        "pools": [
+            {
+                "name": "gateway",
+                "tier": "gateway",
+                "nodeSelector": {"example.com/role": "gateway"},
+                "tolerations": [
+                    {
+                        "key": "edge",
+                        "operator": "Equal",
+                        "value": "true",
+                        "effect": "NoExecute",
+                        "tolerationSeconds": 60,
+                    }
+                ],
+                "minNodes": 1,
+                "maxNodes": 2,
+                "agent": {"image": "registry.example/agent:2", "resources": RESOURCES},
+                "qpu": {"backend": "simulator", "qubits": 12},
+            },
+            {"name": "compute", "tier": "compute", "nodeSelector": {"a": "b"}, "qpu": {"qubits": 16}},
+        ],
+        "tenants": {
+            "namespaceSelector": {
+                "matchLabels": {"team": "blue"},
+                "matchExpressions": [{"key": "stage", "operator": "In", "values": ["test", "prod"]}],
+            }
+        },
+    },
+    {
+        "observedGeneration": 1,
+        "phase": "Ready",
+        "nodes": 3,
+        "readyNodes": 3,
+        "desiredNodes": 3,
+        "selector": "app.kubernetes.io/component=node-agent",
+        "pools": [{"name": "gateway", "desired": 2, "claimed": 2, "ready": 2, "updated": 2}],
+        "conditions": [condition("Ready")],
+    },
+)
+
+EDGE_NODE = manifest(
+    "EdgeNode",
+    "worker-1",
+    {"pool": "gateway", "tier": "gateway", "nodeName": "worker-1", "drain": False},
+    {
+        "observedGeneration": 1,
+        "version": "0.1.0",
+        "backend": "simulator",
+        "qubits": 12,
+        "conditions": [condition("AgentReady")],
+    },
+)
+
+KNAPSACK = {"values": [3, 4, 5], "weights": [2, 3, 4], "capacity": 5}
+MAXCUT = {"edges": [[0, 1], [1, 2]], "weights": ["1", "-2.5"]}
+QUBO = {
+    "size": 2,
+    "terms": [{"row": 0, "column": 0, "value": "-1"}, {"row": 0, "column": 1, "value": "2"}],
+    "sense": "minimize",
+}
+OPTIMIZER = {"name": "COBYLA", "maxIterations": 50}
+PRIMITIVE = {"sampler": {"shots": 1024}}
+OF_PROGRAM = {
+    "program": {"inline": {"format": "openqasm3", "data": PROGRAM}, "sha256": SHA256},
+    "primitive": PRIMITIVE,
+}
+
+
+def of_problem(kind: str, problem: Manifest) -> Manifest:
+    """The workload of a QAOA."""
+    return {
+        "algorithm": {"qaoa": {"problem": {kind: problem}, "layers": 3}},
+        "optimizer": OPTIMIZER,
+        "primitive": PRIMITIVE,
+    }
+
+
+JOB_REST = {
+    "clusterRef": {"namespace": "omnixan", "name": "edge"},
+    "requirements": {"minQubits": 2, "tiers": ["gateway", "compute"]},
+    "execution": {"seed": 7, "timeoutSeconds": 600},
+}
+RUN_REST = {
+    "nodeName": "worker-1",
+    "attempt": 1,
+    "jobRef": {"namespace": "team-blue", "name": "job", "uid": UID},
+    "execution": {"seed": 7, "timeoutSeconds": 600},
+}
+
+SOLUTION = {
+    "bitstring": "011",
+    "value": 7.0,
+    "feasible": True,
+    "selected": [0, 1],
+    "probability": 0.25,
+    "approximationRatio": 1.0,
+}
+SUMMARY = {
+    "shots": 1024,
+    "distinctOutcomes": 2,
+    "top": [{"bitstring": "00", "count": 512, "probability": 0.5}],
+    "problem": {"kind": "knapsack", "variables": 3, "optimum": 7.0},
+    "solution": SOLUTION,
+    "uniform": SOLUTION,
+    "probabilityRatio": 2.0,
+    "training": {"optimizer": "COBYLA", "layers": 3, "evaluations": 90, "shots": 92160, "objective": 6.5},
+}
+USAGE = {"shots": 1024, "cpuSeconds": 0.5}
+PROGRESS = {"iteration": 10, "of": 100, "best": 6.5}
+FAILURE = {"category": "INVALID_PROGRAM", "reason": "SyntaxError", "message": "mend line 3", "line": 3}
+
+JOB_STATUS = {
+    "observedGeneration": 1,
+    "phase": "Running",
+    "analysis": {"qubits": 2, "depth": 3, "twoQubitGates": 1, "gates": {"h": 1, "cx": 1}, "sha256": SHA256},
+    "placement": {
+        "policy": "queue length, then name",
+        "node": "worker-1",
+        "reason": "shortest queue",
+        "rejected": [{"node": "worker-2", "constraint": "qubits", "actual": "1", "required": "2"}],
+        "rejectedCount": 1,
+    },
+    "run": {
+        "name": f"{UID}-1",
+        "namespace": "omnixan",
+        "clusterUid": UID,
+        "attempt": 1,
+        "node": "worker-1",
+        "state": "Running",
+        "seed": 7,
+        "progress": PROGRESS,
+    },
+    "attempts": [{"attempt": 1, "node": "worker-2", "category": "NODE_UNREACHABLE", "message": "gone"}],
+    "usage": USAGE,
+    "result": {"summary": SUMMARY, "ref": {"name": "job-result", "sha256": SHA256, "bytes": 100}},
+    "failure": FAILURE,
+    "startTime": TIME,
+    "completionTime": TIME,
+    "conditions": [condition("Placed")],
+}
+RUN_STATUS = {
+    "state": "Running",
+    "progress": PROGRESS,
+    "startTime": MICRO_TIME,
+    "firstShotTime": MICRO_TIME,
+    "completionTime": MICRO_TIME,
+    "usage": USAGE,
+    "result": {"summary": SUMMARY, "counts": {"00": 512, "11": 512}},
+    "error": FAILURE,
+}
+
+JOB_PROGRAM = manifest("QuantumJob", "job", OF_PROGRAM | JOB_REST, JOB_STATUS)
+JOB_KNAPSACK = manifest("QuantumJob", "knapsack", of_problem("knapsack", KNAPSACK) | JOB_REST)
+JOB_MAXCUT = manifest("QuantumJob", "maxcut", of_problem("maxcut", MAXCUT) | JOB_REST)
+JOB_QUBO = manifest("QuantumJob", "qubo", of_problem("qubo", QUBO) | JOB_REST)
+RUN_PROGRAM = manifest("QuantumRun", f"{UID}-1", OF_PROGRAM | RUN_REST, RUN_STATUS)
+RUN_KNAPSACK = manifest("QuantumRun", f"{UID}-2", of_problem("knapsack", KNAPSACK) | RUN_REST)
+RUN_MAXCUT = manifest("QuantumRun", f"{UID}-3", of_problem("maxcut", MAXCUT) | RUN_REST)
+RUN_QUBO = manifest("QuantumRun", f"{UID}-4", of_problem("qubo", QUBO) | RUN_REST)
+
+GOOD: dict[str, tuple[Manifest, ...]] = {
+    "EdgeCluster": (EDGE_CLUSTER,),
+    "EdgeNode": (EDGE_NODE,),
+    "QuantumJob": (JOB_PROGRAM, JOB_KNAPSACK, JOB_MAXCUT, JOB_QUBO),
+    "QuantumRun": (RUN_PROGRAM, RUN_KNAPSACK, RUN_MAXCUT, RUN_QUBO),
+}
+"""By kind; the first has every field of status."""

@@ -1,0 +1,438 @@
+"""Named bad manifests, each with a passing twin next to the border, and the changes that a live object refuses.
+
+The same tables are tried on a real API server (tests/api/kinds) and on the models (tests/unit/api): a manifest that the
+cluster refuses must not run locally either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.cases import good
+from tests.cases.edit import DELETE, Path, edited
+from tests.cases.good import Manifest
+
+Edits = Mapping[str | Path, Any]
+MAX_PROGRAM = 128 * 1024
+
+
+@dataclass(frozen=True)
+class Case:
+    """A good manifest, edits that spoil it, and edits that go as far as is allowed.
+
+    `rule` is the schema path of the CEL rule that refuses it; None: a bound of the schema does.
+    """
+
+    id: str
+    good: Manifest
+    bad: Edits
+    border: Edits
+    message: str
+    rule: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The manifest's kind."""
+        return str(self.good["kind"])
+
+    @property
+    def bad_manifest(self) -> Manifest:
+        """What must be refused."""
+        return edited(self.good, self.bad)
+
+    @property
+    def border_manifest(self) -> Manifest:
+        """What must be taken."""
+        return edited(self.good, self.border)
+
+
+@dataclass(frozen=True)
+class Change:
+    """An object as it is, and what may and may not be written over it."""
+
+    id: str
+    old: Manifest
+    bad: Edits
+    allowed: Edits
+    message: str
+    rule: str
+    status: bool = field(default=False)
+    """Whether it is the status that changes."""
+
+    @property
+    def kind(self) -> str:
+        """The object's kind."""
+        return str(self.old["kind"])
+
+
+def pools(count: int) -> list[Manifest]:
+    """That many pools."""
+    return [
+        {"name": f"pool-{number}", "tier": "compute", "nodeSelector": {"a": "b"}, "qpu": {"qubits": 8}}
+        for number in range(count)
+    ]
+
+
+SELECTOR = ("spec", "tenants", "namespaceSelector", "matchExpressions", 0)
+ROOT = ""
+CLUSTER_CASES = (
+    Case(
+        "a name of 53 characters",
+        good.EDGE_CLUSTER,
+        {"metadata.name": "e" * 53},
+        {"metadata.name": "e" * 52},
+        "metadata.name must have at most 52 characters",
+        ROOT,
+    ),
+    Case(
+        "minNodes greater than maxNodes",
+        good.EDGE_CLUSTER,
+        {"spec.pools.0.minNodes": 3},
+        {"spec.pools.0.minNodes": 2},
+        "minNodes must not be greater than maxNodes",
+        "spec.pools[]",
+    ),
+    Case(
+        "more minNodes than nodes",
+        good.EDGE_CLUSTER,
+        {"spec.nodes": 1, "spec.pools.1.minNodes": 1},
+        {"spec.nodes": 2, "spec.pools.1.minNodes": 1},
+        "nodes must be at least the sum of all pools' minNodes",
+        "spec",
+    ),
+    Case(
+        "In without values",
+        good.EDGE_CLUSTER,
+        {(*SELECTOR, "values"): DELETE},
+        {SELECTOR: {"key": "stage", "operator": "NotIn", "values": ["test"]}},
+        "values must be given for In and NotIn, and only for them",
+        "spec.tenants.namespaceSelector.matchExpressions[]",
+    ),
+    Case(
+        "Exists with values",
+        good.EDGE_CLUSTER,
+        {(*SELECTOR, "operator"): "Exists"},
+        {SELECTOR: {"key": "stage", "operator": "Exists"}},
+        "values must be given for In and NotIn, and only for them",
+        "spec.tenants.namespaceSelector.matchExpressions[]",
+    ),
+    Case("300 pools", good.EDGE_CLUSTER, {"spec.pools": pools(300)}, {"spec.pools": pools(32)}, "at most 32"),
+    Case(
+        "two pools of one name",
+        good.EDGE_CLUSTER,
+        {"spec.pools.1.name": "gateway"},
+        {"spec.pools.1.name": "gateway-2"},
+        "Duplicate value",
+    ),
+    Case(
+        "a simulator of 25 qubits",
+        good.EDGE_CLUSTER,
+        {"spec.pools.0.qpu.qubits": 25},
+        {"spec.pools.0.qpu.qubits": 24},
+        "should be less than or equal to 24",
+    ),
+    Case("no pool", good.EDGE_CLUSTER, {"spec.pools": []}, {"spec.pools": pools(1), "spec.nodes": 0}, "at least 1"),
+    Case(
+        "a tier that does not exist",
+        good.EDGE_CLUSTER,
+        {"spec.pools.0.tier": "core"},
+        {"spec.pools.0.tier": "compute"},
+        'supported values: "gateway", "compute"',
+    ),
+    Case(
+        "a pool that would claim every node",
+        good.EDGE_CLUSTER,
+        {"spec.pools.0.nodeSelector": {}},
+        {"spec.pools.0.nodeSelector": {"kubernetes.io/os": "linux"}},
+        "should have at least 1 properties",
+    ),
+)
+
+NODE_CASES = (
+    Case(
+        "a pool name of 21 characters",
+        good.EDGE_NODE,
+        {"spec.pool": "p" * 21},
+        {"spec.pool": "p" * 20},
+        "may not be more than 20 bytes",
+    ),
+    Case(
+        "a node name that is none",
+        good.EDGE_NODE,
+        {"spec.nodeName": "Worker_1"},
+        {"spec.nodeName": "worker-1.site-a.example"},
+        "should match",
+    ),
+)
+
+JOB_CASES = (
+    Case(
+        "a name of 53 characters",
+        good.JOB_PROGRAM,
+        {"metadata.name": "j" * 53},
+        {"metadata.name": "j" * 52},
+        "metadata.name must have at most 52 characters",
+        ROOT,
+    ),
+    Case(
+        "no cluster",
+        good.JOB_PROGRAM,
+        {"spec.clusterRef": DELETE},
+        {"spec.clusterRef.namespace": DELETE},
+        "Required value",
+    ),
+    Case(
+        "a timeout longer than a week",
+        good.JOB_PROGRAM,
+        {"spec.execution.timeoutSeconds": 604801},
+        {"spec.execution.timeoutSeconds": 604800},
+        "should be less than or equal to 604800",
+    ),
+    Case(
+        "an unknown tier",
+        good.JOB_PROGRAM,
+        {"spec.requirements.tiers": ["cloud"]},
+        {"spec.requirements.tiers": ["compute"]},
+        'supported values: "gateway", "compute"',
+    ),
+)
+
+
+def _workload_cases(program: Manifest, knapsack: Manifest, maxcut: Manifest, qubo: Manifest) -> tuple[Case, ...]:
+    """What QuantumJob and QuantumRun have in common."""
+    problem = "spec.algorithm.qaoa.problem"
+    either = "exactly one of program and algorithm must be given"
+    one_problem = "exactly one of knapsack, maxcut and qubo must be given"
+    entries = "values and weights must have the same number of entries"
+    of_knapsack, of_maxcut, of_qubo = f"{problem}.knapsack", f"{problem}.maxcut", f"{problem}.qubo"
+    return (
+        Case("neither program nor algorithm", program, {"spec.program": DELETE}, {}, either, "spec"),
+        Case(
+            "program and algorithm",
+            knapsack,
+            {"spec.program": good.OF_PROGRAM["program"]},
+            {"spec.optimizer": DELETE},
+            either,
+            "spec",
+        ),
+        Case(
+            "an optimizer without an algorithm",
+            program,
+            {"spec.optimizer": good.OPTIMIZER},
+            {},
+            "optimizer needs algorithm",
+            "spec",
+        ),
+        Case(
+            "a program over 128 KiB",
+            program,
+            {"spec.program.inline.data": "/" * (MAX_PROGRAM + 1)},
+            {"spec.program.inline.data": "/" * MAX_PROGRAM},
+            "may not be more than 131072 bytes",
+        ),
+        Case(
+            "a digest in capitals",
+            program,
+            {"spec.program.sha256": "AB" * 32},
+            {"spec.program.sha256": "0f" * 32},
+            "should match",
+        ),
+        Case(
+            "a digest that is too short",
+            program,
+            {"spec.program.sha256": "ab" * 20},
+            {"spec.program.sha256": DELETE},
+            "should be at least 64 chars long",
+        ),
+        Case(
+            "another language",
+            program,
+            {"spec.program.inline.format": "qpy"},
+            {"spec.program.inline.format": DELETE},
+            'supported values: "openqasm3"',
+        ),
+        Case("no shot", program, {"spec.primitive.sampler.shots": 0}, {"spec.primitive.sampler.shots": 1}, "to 1"),
+        Case(
+            "a knapsack of 40 items",
+            knapsack,
+            {f"{of_knapsack}.values": [1] * 40, f"{of_knapsack}.weights": [1] * 40},
+            {f"{of_knapsack}.values": [1] * 20, f"{of_knapsack}.weights": [1] * 20},
+            "must have at most 20 items",
+        ),
+        Case(
+            "a knapsack with negative weights",
+            knapsack,
+            {f"{of_knapsack}.weights": [2, -3, 4]},
+            {f"{of_knapsack}.weights": [2, 0, 4]},
+            "should be greater than or equal to 0",
+        ),
+        Case(
+            "a knapsack with broken numbers",
+            knapsack,
+            {f"{of_knapsack}.values": [3, 4.5, 5]},
+            {f"{of_knapsack}.values": [3, 4, 1_000_000_000]},
+            "must be of type integer",
+        ),
+        Case(
+            "more values than weights",
+            knapsack,
+            {f"{of_knapsack}.values": [3, 4, 5, 6]},
+            {f"{of_knapsack}.values": [6], f"{of_knapsack}.weights": [2]},
+            entries,
+            of_knapsack,
+        ),
+        Case("no problem", knapsack, {of_knapsack: DELETE}, {}, one_problem, problem),
+        Case("two problems", knapsack, {of_maxcut: good.MAXCUT}, {}, one_problem, problem),
+        Case(
+            "fewer weights than edges",
+            maxcut,
+            {f"{of_maxcut}.weights": ["1"]},
+            {f"{of_maxcut}.weights": DELETE},
+            "weights must have one entry for every edge",
+            of_maxcut,
+        ),
+        Case(
+            "an edge from a node to itself",
+            maxcut,
+            {f"{of_maxcut}.edges": [[0, 1], [2, 2]]},
+            {f"{of_maxcut}.edges": [[0, 1], [1, 19]]},
+            "an edge must join two different nodes",
+            of_maxcut,
+        ),
+        Case(
+            "an edge of three nodes",
+            maxcut,
+            {f"{of_maxcut}.edges.0": [0, 1, 2]},
+            {f"{of_maxcut}.edges.0": [0, 2]},
+            "must have at most 2 items",
+        ),
+        Case(
+            "a weight that is no decimal string",
+            maxcut,
+            {f"{of_maxcut}.weights": ["1", "heavy"]},
+            {f"{of_maxcut}.weights": ["1", "-2.5e-3"]},
+            "should match",
+        ),
+        Case(
+            "a term outside the matrix",
+            qubo,
+            {f"{of_qubo}.terms.1.column": 2},
+            {f"{of_qubo}.size": 20, f"{of_qubo}.terms.1.column": 19},
+            "row and column of every term must be less than size",
+            of_qubo,
+        ),
+        Case(
+            "the same term twice",
+            qubo,
+            {f"{of_qubo}.terms.1.column": 0},
+            {f"{of_qubo}.terms.1": {"row": 1, "column": 0, "value": "2"}},
+            "Duplicate value",
+        ),
+    )
+
+
+CASES: tuple[Case, ...] = (
+    *CLUSTER_CASES,
+    *NODE_CASES,
+    *JOB_CASES,
+    *_workload_cases(good.JOB_PROGRAM, good.JOB_KNAPSACK, good.JOB_MAXCUT, good.JOB_QUBO),
+    *_workload_cases(good.RUN_PROGRAM, good.RUN_KNAPSACK, good.RUN_MAXCUT, good.RUN_QUBO),
+)
+
+OPEN_JOB = edited(
+    good.JOB_PROGRAM, {"status.completionTime": DELETE, "status.result": DELETE, "status.failure": DELETE}
+)
+ENDED_JOB = edited(good.JOB_PROGRAM, {"status.phase": "Complete"})
+ENDED_RUN = edited(good.RUN_PROGRAM, {"status.state": "Succeeded"})
+OVER = "a job that is over stays as it ended"
+CHANGES: tuple[Change, ...] = (
+    Change(
+        "other shots for a job",
+        good.JOB_PROGRAM,
+        {"spec.primitive.sampler.shots": 2},
+        {"metadata.labels": {"team": "blue"}},
+        "spec cannot be changed: delete the job and create it again",
+        "spec",
+    ),
+    Change(
+        "another cluster for a job",
+        good.JOB_KNAPSACK,
+        {"spec.clusterRef.name": "elsewhere"},
+        {},
+        "spec cannot be changed: delete the job and create it again",
+        "spec",
+    ),
+    Change(
+        "another node for a run",
+        good.RUN_PROGRAM,
+        {"spec.nodeName": "worker-2"},
+        {"metadata.labels": {"seen": "yes"}},
+        "spec is immutable",
+        "spec",
+    ),
+    Change(
+        "another phase after the end",
+        ENDED_JOB,
+        {"status.phase": "Running"},
+        {"status.observedGeneration": 2},
+        OVER,
+        "status",
+        status=True,
+    ),
+    Change(
+        "another completion time",
+        ENDED_JOB,
+        {"status.completionTime": "2027-01-01T00:00:00Z"},
+        {"status.conditions": [good.condition("Complete")]},
+        OVER,
+        "status",
+        status=True,
+    ),
+    Change(
+        "no completion time any more",
+        ENDED_JOB,
+        {"status.completionTime": DELETE},
+        {},
+        OVER,
+        "status",
+        status=True,
+    ),
+    Change(
+        "another result after the end",
+        ENDED_JOB,
+        {"status.result.summary.shots": 1},
+        {"status.run.state": "Succeeded"},
+        "the result of a job that is over cannot be changed",
+        "status",
+        status=True,
+    ),
+    Change(
+        "no result any more",
+        ENDED_JOB,
+        {"status.result": DELETE},
+        {},
+        "the result of a job that is over cannot be changed",
+        "status",
+        status=True,
+    ),
+    Change(
+        "a run that starts again",
+        ENDED_RUN,
+        {"status.state": "Running"},
+        {"status.usage.shots": 2048},
+        "a run that is over stays as it ended",
+        "status",
+        status=True,
+    ),
+    Change(
+        "a run that failed after it succeeded",
+        ENDED_RUN,
+        {"status.state": "Failed"},
+        {},
+        "a run that is over stays as it ended",
+        "status",
+        status=True,
+    ),
+)
