@@ -1,0 +1,246 @@
+"""The chart: what is rendered with the default values, and what each value changes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from omnixan.edge_network.api.crd import KINDS
+from omnixan.edge_network.api.edgecluster import EdgeCluster
+from omnixan.edge_network.api.meta import CLAIM_LABEL, GROUP
+from tests.cases.chart import (
+    CHART,
+    NAMESPACE,
+    ROOT,
+    HelmError,
+    container,
+    of_kind,
+    one,
+    pod_of,
+    render,
+    run_helm,
+)
+
+CRDS = {path.name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))}
+KEEP = {"helm.sh/resource-policy": "keep"}
+
+
+def test_helm_finds_nothing_to_complain_about() -> None:
+    assert "0 chart(s) failed" in run_helm("lint", "--strict", str(CHART))
+
+
+def test_every_manifest_is_whole_and_stands_once() -> None:
+    manifests = render()
+    identities = [
+        (m["apiVersion"], m["kind"], m["metadata"].get("namespace"), m["metadata"]["name"]) for m in manifests
+    ]
+    assert len(set(identities)) == len(identities)
+    assert {kind for _, kind, _, _ in identities} == {
+        "CustomResourceDefinition",
+        "Namespace",
+        "Deployment",
+        "Service",
+        "ServiceAccount",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "RoleBinding",
+    }
+    for manifest in manifests:
+        if manifest["kind"] != "CustomResourceDefinition":
+            assert manifest["metadata"]["labels"]["app.kubernetes.io/part-of"] == "omnixan-edge"
+    namespaces = {m["metadata"].get("namespace") for m in manifests}
+    assert namespaces == {None, NAMESPACE, "omnixan"}
+
+
+def test_the_crds_of_the_chart_are_those_of_the_folder() -> None:
+    found = of_kind(render("crds.keep=false"), "CustomResourceDefinition")
+    by_name = {m["metadata"]["name"]: m for m in found}
+    assert by_name == {m["metadata"]["name"]: m for m in CRDS.values()}
+    assert by_name.keys() == {f"{kind.plural}.{GROUP}" for kind in KINDS}
+
+
+def test_crds_are_kept_at_uninstall_unless_said_otherwise() -> None:
+    for crd in of_kind(render(), "CustomResourceDefinition"):
+        assert crd["metadata"]["annotations"] == KEEP
+    for crd in of_kind(render("crds.keep=false"), "CustomResourceDefinition"):
+        assert "annotations" not in crd["metadata"]
+
+
+def test_crds_can_be_left_to_somebody_else() -> None:
+    assert not of_kind(render("crds.install=false"), "CustomResourceDefinition")
+
+
+@pytest.mark.parametrize("name", ["operator", "analyzer"])
+def test_every_container_is_restricted(name: str) -> None:
+    security = container(render(), name)["securityContext"]
+    assert security == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    pod = pod_of(render())["spec"]
+    assert {c["name"] for c in pod["containers"]} == {"operator", "analyzer"}
+    assert not pod.get("initContainers")
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "runAsGroup": 65532,
+        "fsGroup": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+
+
+@pytest.mark.parametrize("name", ["operator", "analyzer"])
+def test_every_container_has_requests_a_memory_limit_and_probes(name: str) -> None:
+    found = container(render(), name)
+    assert {"cpu", "memory"} <= found["resources"]["requests"].keys()
+    assert "memory" in found["resources"]["limits"]
+    assert {"startupProbe", "livenessProbe", "readinessProbe"} <= found.keys()
+
+
+def test_the_operator_gets_64_to_256_mebibytes() -> None:
+    resources = container(render(), "operator")["resources"]
+    assert (resources["requests"]["memory"], resources["limits"]["memory"]) == ("64Mi", "256Mi")
+
+
+def test_the_api_token_is_in_the_operators_container_only() -> None:
+    pod = pod_of(render())["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert one(render(), "ServiceAccount")["automountServiceAccountToken"] is False
+    (with_token,) = (
+        v["name"]
+        for v in pod["volumes"]
+        if any("serviceAccountToken" in source for source in v.get("projected", {}).get("sources", ()))
+    )
+    mounting = [c["name"] for c in pod["containers"] if with_token in {m["name"] for m in c["volumeMounts"]}]
+    assert mounting == ["operator"]
+    (mount,) = (m for m in container(render(), "operator")["volumeMounts"] if m["name"] == with_token)
+    assert mount["mountPath"] == "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+def test_both_containers_meet_at_one_socket_and_share_nothing_else() -> None:
+    operator, analyzer = container(render(), "operator"), container(render(), "analyzer")
+    environment = {e["name"]: e.get("value") for e in operator["env"]}
+    assert environment["ANALYZER_SOCKET"] == analyzer["command"][analyzer["command"].index("--socket") + 1]
+    mounted = [{m["name"]: m["mountPath"] for m in c["volumeMounts"]} for c in (operator, analyzer)]
+    shared = mounted[0].keys() & mounted[1].keys()
+    assert shared == {"analyzer-socket"}
+    assert environment["ANALYZER_SOCKET"].startswith(mounted[0]["analyzer-socket"] + "/")
+
+
+def test_commands_are_programs_of_the_distribution() -> None:
+    scripts = (ROOT / "pyproject.toml").read_text()
+    for name in ("operator", "analyzer"):
+        assert f"\n{container(render(), name)['command'][0]} = " in scripts
+
+
+def test_the_operator_is_told_the_role_that_agents_get_and_their_image() -> None:
+    manifests = render("images.agent.repository=registry.example/agent", "images.agent.tag=v7")
+    environment = {e["name"]: e.get("value") for e in container(manifests, "operator")["env"]}
+    assert one(manifests, "ClusterRole", environment["AGENT_CLUSTER_ROLE"])
+    assert environment["AGENT_IMAGE"] == "registry.example/agent:v7" == container(manifests, "analyzer")["image"]
+
+
+def test_a_digest_wins_over_the_tag() -> None:
+    digest = "sha256:" + "0" * 64
+    manifests = render("images.operator.tag=v7", f"images.operator.digest={digest}")
+    assert container(manifests, "operator")["image"] == f"omnixan-edge/operator@{digest}"
+
+
+def test_one_operator_at_a_time() -> None:
+    spec = one(render(), "Deployment")["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_the_service_selects_the_operators_pod_and_a_port_it_has() -> None:
+    manifests = render()
+    service, deployment = one(manifests, "Service")["spec"], one(manifests, "Deployment")["spec"]
+    labels = deployment["template"]["metadata"]["labels"]
+    assert service["selector"].items() <= labels.items()
+    assert deployment["selector"]["matchLabels"].items() <= labels.items()
+    named = {p["name"]: p["containerPort"] for p in container(manifests, "operator")["ports"]}
+    assert service["ports"][0]["targetPort"] in named
+    environment = {e["name"]: e.get("value") for e in container(manifests, "operator")["env"]}
+    assert environment["METRICS_PORT"] == str(named["http"])
+
+
+def test_the_clusters_namespace_is_restricted_and_kept() -> None:
+    namespace = one(render(), "Namespace")
+    assert namespace["metadata"]["name"] == "omnixan"
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert namespace["metadata"]["annotations"] == KEEP
+    assert not of_kind(render("clusterNamespace.create=false"), "Namespace")
+
+
+def test_the_values_of_a_pod_arrive_in_the_pod() -> None:
+    spec = pod_of(
+        render(
+            "nodeSelector.role=infra",
+            "tolerations[0].operator=Exists",
+            "priorityClassName=system-cluster-critical",
+            "imagePullSecrets[0].name=registry",
+            "podLabels.team=blue",
+            "podAnnotations.note=here",
+        )
+    )
+    assert spec["spec"]["nodeSelector"] == {"role": "infra"}
+    assert spec["spec"]["tolerations"] == [{"operator": "Exists"}]
+    assert spec["spec"]["priorityClassName"] == "system-cluster-critical"
+    assert spec["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+    assert spec["metadata"]["labels"]["team"] == "blue"
+    assert spec["metadata"]["annotations"]["note"] == "here"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "replicas=2",
+        "operator.logLevl=INFO",
+        "operator.logLevel=LOUD",
+        "operator.resources.limit.memory=1Gi",
+        "operator.resources.limits.memory=much",
+        "images.agent.tga=1",
+        "images.operator.digest=sha256:12",
+        "images.operator.pullPolicy=Sometimes",
+        "crds.keep=maybe",
+        "crds.instal=false",
+        "clusterNamespace.name=Not_A_Name",
+        "clusterNamespace.podSecurity=strict",
+        "extraClusterNamespaces[0]=UPPER",
+        "serviceAccount.name=other",
+    ],
+)
+def test_a_value_that_means_nothing_is_refused(value: str) -> None:
+    with pytest.raises(HelmError, match="values don't meet the specifications of the schema"):
+        render(value)
+
+
+def test_every_default_is_described_by_the_schema() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert values.keys() | {"global"} == schema["properties"].keys()
+
+
+def test_the_notes_say_how_to_uninstall_in_an_order_that_hangs_nowhere() -> None:
+    notes = run_helm("install", "omnixan-edge", str(CHART), "--dry-run=client", "--namespace", NAMESPACE)
+    notes = notes[notes.index("NOTES:") :]
+    steps = ["kubectl delete edgeclusters --all --all-namespaces", f"get nodes -l {CLAIM_LABEL} ", "helm uninstall"]
+    places = [notes.index(step) for step in steps]
+    assert places == sorted(places)
+    assert f"kubectl label nodes --all {CLAIM_LABEL}-" in notes
+    for kind in KINDS:
+        assert f"{kind.plural}.{GROUP}" in notes
+
+
+def test_the_example_goes_where_the_operator_may_work() -> None:
+    example = yaml.safe_load((ROOT / "examples/edgecluster.yaml").read_text())
+    cluster = EdgeCluster.model_validate(example)
+    assert cluster.metadata.namespace == one(render(), "Namespace")["metadata"]["name"]
+    assert [(p.name, p.tier, p.max_nodes, p.qpu.qubits) for p in cluster.spec.pools] == [
+        ("gateway", "gateway", 2, 12),
+        ("compute", "compute", 1, 16),
+    ]
+    assert cluster.spec.nodes == 3

@@ -1,0 +1,66 @@
+"""Rights of operator and agents: exactly those in rights.txt, which a reviewer reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cases.chart import NAMESPACE, Manifest, of_kind, one, render
+
+RIGHTS = Path(__file__).with_name("rights.txt")
+FORBIDDEN_RESOURCES = {"secrets", "pods", "pods/exec", "serviceaccounts/token", "nodes/proxy", "*"}
+FORBIDDEN_VERBS = {"*", "escalate", "impersonate", "deletecollection"}
+
+
+def rights(role: Manifest) -> list[str]:
+    """One line for each right: role, verb, group/resource and the one name it is for."""
+    return [
+        f"{role['metadata']['name']} {verb} {group}/{resource}{f' {name}' if name else ''}"
+        for rule in role["rules"]
+        for verb in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames", [""])
+    ]
+
+
+def test_rights_are_the_reviewed_ones() -> None:
+    found = sorted(line for role in of_kind(render(), "ClusterRole") for line in rights(role))
+    assert found == [line for line in RIGHTS.read_text().splitlines() if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("role", of_kind(render(), "ClusterRole"), ids=lambda r: r["metadata"]["name"])
+def test_no_role_has_secrets_pods_wildcards_or_a_way_up(role: Manifest) -> None:
+    for rule in role["rules"]:
+        assert not FORBIDDEN_RESOURCES & set(rule["resources"])
+        assert not FORBIDDEN_VERBS & set(rule["verbs"])
+        assert "*" not in rule["apiGroups"]
+        if "bind" in rule["verbs"]:
+            assert rule["resourceNames"] == ["omnixan-edge-agent"]
+
+
+def test_the_agents_role_is_bound_by_nobody_but_the_operator() -> None:
+    bindings = of_kind(render(), "ClusterRoleBinding") + of_kind(render(), "RoleBinding")
+    assert {b["roleRef"]["name"] for b in bindings} == {"omnixan-operator", "omnixan-operator-children"}
+    for binding in bindings:
+        assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "omnixan-operator", "namespace": NAMESPACE}]
+
+
+def test_children_are_written_only_where_edgeclusters_may_be() -> None:
+    manifests = render("extraClusterNamespaces={site-a,site-b,omnixan}")
+    bindings = of_kind(manifests, "RoleBinding")
+    assert [b["metadata"]["namespace"] for b in bindings] == ["omnixan", "site-a", "site-b"]
+    everywhere = {
+        line.split()[2]
+        for line in rights(one(manifests, "ClusterRole", "omnixan-operator"))
+        if line.split()[1] in ("create", "patch", "delete", "update")
+    }
+    assert everywhere == {
+        "edge.omnixan.io/edgeclusters/status",
+        "edge.omnixan.io/edgenodes/status",
+        "edge.omnixan.io/quantumjobs/status",
+        "/nodes",
+        "/configmaps",
+        "/events",
+    }
