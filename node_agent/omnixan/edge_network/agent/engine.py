@@ -39,15 +39,23 @@ class Engine:
     """One sandbox and one worker on a simulator of `qubits` qubits.
 
     `await start()` first, before the process has threads or sockets; then `run()` for ever, which keeps `ready` true to
-    life and calls `on_change(ready, problem)` when it changes.
+    life, calls `on_change(ready, problem)` when it changes, and `on_replaced()` when a worker had to be replaced.
     """
 
-    def __init__(self, qubits: int, metrics: Metrics, on_change: Callable[[bool, str], None]) -> None:
+    def __init__(
+        self,
+        qubits: int,
+        metrics: Metrics,
+        on_change: Callable[[bool, str], None],
+        on_replaced: Callable[[], None],
+    ) -> None:
         self._sandbox = Sandbox()
         self._worker = Worker(self._sandbox, qubits)
         self._programs: Programs[Circuit] = Programs(CACHED_GATES)
         self._metrics = metrics
         self._on_change = on_change
+        self._on_replaced = on_replaced
+        self._prepared: tuple[str, asyncio.Task[Circuit]] | None = None
         self._ready = asyncio.Event()
         self.cold_since: float | None = time.monotonic()
         """Since when (monotonic seconds) there is no warm worker; None while there is one."""
@@ -88,6 +96,7 @@ class Engine:
             if new := self._worker.restarts - restarts:
                 restarts = self._worker.restarts
                 self._metrics.worker_restarts.inc(new)
+                self._on_replaced()
             if not self._worker.ready:
                 self.cold_since = time.monotonic()
                 self._metrics.worker_ready.set(0)
@@ -113,21 +122,45 @@ class Engine:
         )
         return Answer({"summary": result["summary"], "counts": result["counts"]}, result["usage"])
 
+    def prepare(self, text: str) -> None:
+        """Begin to parse a program whose turn is next; an earlier preparation that nobody asked for is dropped."""
+        digest = digest_of(text)
+        if self._programs.get(digest) is not None or (self._prepared is not None and self._prepared[0] == digest):
+            return
+        self._drop_prepared()
+        task = asyncio.create_task(self._parse(text, None, digest))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # told to who asks, else to nobody
+        self._prepared = digest, task
+
     async def parsed(self, program: Program) -> Circuit:
-        """Return a program's circuit, from memory or out of the sandbox."""
+        """Return a program's circuit: from memory, from its preparation, or out of the sandbox."""
         text = program.inline.data
         digest = digest_of(text)
+        if program.sha256 not in (None, digest):
+            return await self._parse(text, program.sha256, digest)  # the sandbox has the words for a wrong pin
         circuit = self._programs.get(digest)
-        # A wrong pin goes to the sandbox, which has the words for it.
-        if circuit is not None and program.sha256 in (None, digest):
+        if circuit is not None:
             return circuit
+        if self._prepared is not None and self._prepared[0] == digest:
+            task = self._prepared[1]
+            self._prepared = None
+            return await task
+        return await self._parse(text, program.sha256, digest)
+
+    async def _parse(self, text: str, sha256: str | None, digest: str) -> Circuit:
         started = time.perf_counter()
-        parsed = await self._sandbox.parse(text, program.sha256)
+        parsed = await self._sandbox.parse(text, sha256)
         self._metrics.parse_seconds.observe(time.perf_counter() - started)
         self._programs.put(digest, parsed.circuit, COST_OF_A_PROGRAM + len(parsed.circuit.instructions))
         return parsed.circuit
 
+    def _drop_prepared(self) -> None:
+        if self._prepared is not None:
+            self._prepared[1].cancel()
+            self._prepared = None
+
     async def close(self) -> None:
         """End the worker and the fork server."""
+        self._drop_prepared()
         await self._worker.close()
         await self._sandbox.close()

@@ -14,6 +14,7 @@ import uvloop
 from omnixan.edge_network.agent import credentials, logs
 from omnixan.edge_network.agent.apiserver import ApiServer, RefusedError, UnreachableError
 from omnixan.edge_network.agent.engine import Engine
+from omnixan.edge_network.agent.events import Events
 from omnixan.edge_network.agent.metrics import Metrics
 from omnixan.edge_network.agent.probes import Probes
 from omnixan.edge_network.agent.runner import Runner
@@ -50,6 +51,9 @@ def main() -> int:
         except OSError as error:
             log.critical("cannot start: %s", error)
             return 1
+        except BaseExceptionGroup as group:
+            log.critical("a part of the agent failed", exc_info=group)
+            return 1
     return 0
 
 
@@ -62,6 +66,7 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
     metrics = Metrics(settings, version)
     api = ApiServer(access)
     twin = Twin(api, settings, version)
+    events = Events(api, settings.node_name)
 
     def worker_changed(ready: bool, problem: str) -> None:
         if stop.is_set():
@@ -73,7 +78,15 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
         else:
             twin.say(False, "WorkerStarting", "the quantum worker is starting", settle=True)
 
-    engine = Engine(settings.qubits, metrics, worker_changed)
+    def worker_replaced() -> None:
+        events.warn(
+            twin.node,
+            "WorkerReplaced",
+            "the quantum worker ended (a run that took too long or was deleted, a lack of memory, or an error of the "
+            "simulator) and was replaced",
+        )
+
+    engine = Engine(settings.qubits, metrics, worker_changed, worker_replaced)
     runner = Runner(api, settings, engine, metrics)
 
     def alive() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
 from omnixan.edge_network.agent.settings import Settings
@@ -15,6 +15,7 @@ class Metrics:
     """All metrics of one agent; seconds are wall time."""
 
     def __init__(self, settings: Settings, version: str) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nothing here needs
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.runs = Counter(
@@ -27,7 +28,7 @@ class Metrics:
             "omnixan_agent_run_seconds", "From a run's start to its end.", buckets=_LONG, registry=self.registry
         )
         self.queue_length = Gauge("omnixan_agent_queue_length", "Runs that wait.", registry=self.registry)
-        self.unsent = Gauge(
+        self.unsent_results = Gauge(
             "omnixan_agent_unsent_results", "Ended runs the API server has not taken yet.", registry=self.registry
         )
         self.parse_seconds = Histogram(

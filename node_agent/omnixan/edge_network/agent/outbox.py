@@ -139,11 +139,13 @@ def is_over(live: dict[str, Any], uid: str) -> bool:
 
 def refused_status(status: Status, refusal: RefusedError) -> Status:
     """Return the failure that is written instead of a status which the API server will never take."""
-    times: Status = {name: status[name] for name in ("startTime", "firstShotTime", "completionTime") if name in status}
+    kept: Status = {
+        name: status[name] for name in ("startTime", "firstShotTime", "completionTime", "restarts") if name in status
+    }
     too_large = refusal.status == 413
     error = {
         "category": (Category.RESULT_TOO_LARGE if too_large else Category.BACKEND_ERROR).value,
         "reason": "ResultTooLarge" if too_large else "StatusRefused",
         "message": f"the API server refused the result: {refusal}"[:4000],
     }
-    return {"state": "Failed", **times, "error": error}
+    return {"state": "Failed", **kept, "error": error}

@@ -18,42 +18,57 @@ def micro_time(seconds: float) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+MAX_RESTARTS = 5
+"""A run whose agent ended so often while it ran is given up: it may be the reason."""
+
+
 @dataclass
-class Times:
-    """When things happened, in seconds since the epoch; None: not yet."""
+class Record:
+    """When things happened to a run, in seconds since the epoch (None: not yet), and how often it was begun again."""
 
     start: float
     first_shot: float | None = None
     completion: float | None = None
+    restarts: int = 0
 
     def wire(self) -> Status:
-        """Return the times as the status has them."""
+        """Return it as the status has it."""
         named = {"startTime": self.start, "firstShotTime": self.first_shot, "completionTime": self.completion}
-        return {name: micro_time(value) for name, value in named.items() if value is not None}
+        times = {name: micro_time(value) for name, value in named.items() if value is not None}
+        return times | ({"restarts": self.restarts} if self.restarts else {})
 
 
-def running(times: Times, progress: Mapping[str, Any] | None) -> Status:
+def running(record: Record, progress: Mapping[str, Any] | None) -> Status:
     """Return the status of a run that is being executed."""
-    return {"state": "Running", **times.wire(), **({"progress": dict(progress)} if progress else {})}
+    return {"state": "Running", **record.wire(), **({"progress": dict(progress)} if progress else {})}
 
 
-def succeeded(times: Times, result: Mapping[str, Any], usage: Mapping[str, Any]) -> Status:
+def succeeded(record: Record, result: Mapping[str, Any], usage: Mapping[str, Any]) -> Status:
     """Return the status of a run that has its result."""
-    return {"state": "Succeeded", **times.wire(), "usage": dict(usage), "result": dict(result)}
+    return {"state": "Succeeded", **record.wire(), "usage": dict(usage), "result": dict(result)}
 
 
-def failed(times: Times, category: Category, reason: str, message: str, line: int | None = None) -> Status:
+def failed(record: Record, category: Category, reason: str, message: str, line: int | None = None) -> Status:
     """Return the status of a run that failed."""
     error: Status = {"category": category.value, "reason": reason, "message": message[:4000]}
     if line is not None:
         error["line"] = line
-    return {"state": "Failed", **times.wire(), "error": error}
+    return {"state": "Failed", **record.wire(), "error": error}
 
 
-def timed_out(times: Times, seconds: int) -> Status:
+def timed_out(record: Record, seconds: int) -> Status:
     """Return the status of a run that took longer than its spec allows."""
     message = (
         f"the run was stopped after {seconds} s, the limit in spec.execution.timeoutSeconds: raise it, or make the "
         "program smaller (fewer qubits, gates, shots or iterations)"
     )
-    return failed(times, Category.TIMEOUT, "Timeout", message)
+    return failed(record, Category.TIMEOUT, "Timeout", message)
+
+
+def given_up(record: Record) -> Status:
+    """Return the status of a run whose agents keep ending."""
+    message = (
+        f"the agent ended {record.restarts} times while it ran this, perhaps because of it (memory?); it is not begun "
+        "again here: make the program smaller, or give the agent more memory"
+    )
+    return failed(record, Category.AGENT_RESTARTED, "TooManyRestarts", message)

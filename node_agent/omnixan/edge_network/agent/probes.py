@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import socket
 from collections.abc import Callable
 
 from aiohttp import web
@@ -30,12 +32,12 @@ class Probes:
         application.router.add_get("/metrics", self._serve_metrics)
         for path in self._checks:
             application.router.add_get(path, self._serve_check)
-        runner = web.AppRunner(application, access_log=None)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
-        site = web.TCPSite(runner, None, self.port, shutdown_timeout=1.0)
-        await site.start()
+        listening = _listen(self.port)
+        await web.SockSite(runner, listening).start()
         self._runner = runner
-        self.port = runner.addresses[0][1]
+        self.port = listening.getsockname()[1]
         log.info("metrics and probes on port %d", self.port)
 
     async def close(self) -> None:
@@ -50,3 +52,14 @@ class Probes:
     async def _serve_check(self, request: web.Request) -> web.Response:
         problem = self._checks[request.path]()
         return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)
+
+
+def _listen(port: int) -> socket.socket:
+    """Listen on all addresses, IPv4 and IPv6 where there is IPv6."""
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:  # IPv6 is switched off on this machine
+                raise
+    return socket.create_server(("", port))

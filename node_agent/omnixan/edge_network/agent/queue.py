@@ -6,7 +6,7 @@ finished stays known as done until it leaves the watch, so that no late event st
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from omnixan.edge_network.api.quantumrun import TERMINAL_STATES
@@ -19,12 +19,18 @@ KEPT_OBJECTS = 32
 
 @dataclass(frozen=True)
 class Waiting:
-    """A run that waits: `object` is None when it must be read from the API server first."""
+    """A run that waits."""
 
     name: str
     uid: str
     created: str
+    """creationTimestamp."""
     object: Object | None
+    """As the API server has it; None when it must be read first."""
+    inherited: bool = False
+    """Whether it was there before this agent was: an earlier agent may have failed because of it."""
+    restarts: int = 0
+    """How often it was begun again because its agent ended."""
 
     @property
     def turn(self) -> tuple[str, str]:
@@ -42,16 +48,25 @@ class RunQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, run: Object) -> None:
-        """A run was seen: it waits, unless it is over or done."""
+    def put(self, run: Object, *, inherited: bool = False) -> None:
+        """A run was seen: it waits, unless it is over or done. `inherited`: it is older than this agent."""
         metadata = run["metadata"]
+        status = run.get("status") or {}
         uid = str(metadata["uid"])
-        if (run.get("status") or {}).get("state") in TERMINAL_STATES:
+        if status.get("state") in TERMINAL_STATES:
             self._waiting.pop(uid, None)
+        elif uid in self._waiting:
+            if self._waiting[uid].object is not None:
+                self._waiting[uid] = replace(self._waiting[uid], object=run)
         elif uid not in self._done:
-            keep = uid in self._waiting or len(self._waiting) < KEPT_OBJECTS
-            created = str(metadata.get("creationTimestamp", ""))
-            self._waiting[uid] = Waiting(str(metadata["name"]), uid, created, run if keep else None)
+            self._waiting[uid] = Waiting(
+                name=str(metadata["name"]),
+                uid=uid,
+                created=str(metadata.get("creationTimestamp", "")),
+                object=run if len(self._waiting) < KEPT_OBJECTS else None,
+                inherited=inherited,
+                restarts=int(status.get("restarts", 0)) + 1 if status.get("state") == "Running" else 0,
+            )
 
     def gone(self, uid: str) -> None:
         """A run was deleted, or is over on the API server too."""
@@ -60,15 +75,12 @@ class RunQueue:
 
     def take(self) -> Waiting | None:
         """Return the run whose turn it is, which counts as done from now on; None if none waits."""
-        if not self._waiting:
-            return None
-        chosen = min(self._waiting.values(), key=lambda run: run.turn)
-        del self._waiting[chosen.uid]
-        self._done.add(chosen.uid)
+        chosen = self.peek()
+        if chosen is not None:
+            del self._waiting[chosen.uid]
+            self._done.add(chosen.uid)
         return chosen
 
-    def give_back(self, run: Waiting) -> None:
-        """A taken run was not finished (its object could not be read, say): it waits again if it still exists."""
-        if run.uid in self._done:
-            self._done.remove(run.uid)
-            self._waiting[run.uid] = run
+    def peek(self) -> Waiting | None:
+        """Return the run whose turn it is, which goes on waiting."""
+        return min(self._waiting.values(), key=lambda run: run.turn, default=None)

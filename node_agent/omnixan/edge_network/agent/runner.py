@@ -17,7 +17,7 @@ from omnixan.edge_network.agent.engine import Engine
 from omnixan.edge_network.agent.informer import follow
 from omnixan.edge_network.agent.metrics import Metrics
 from omnixan.edge_network.agent.outbox import Outbox
-from omnixan.edge_network.agent.outcome import Status, Times
+from omnixan.edge_network.agent.outcome import Record, Status
 from omnixan.edge_network.agent.queue import RunQueue, Waiting
 from omnixan.edge_network.agent.settings import Settings
 from omnixan.edge_network.api.categories import Category
@@ -37,14 +37,14 @@ class _Current:
     """The run that is being executed."""
 
     waiting: Waiting
-    times: Times
+    record: Record
     progress: dict[str, Any] | None = None
     news: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[Status | None] | None = None
 
 
 class Runner:
-    """Executes the runs of one node; `run()` until `stop()`."""
+    """Executes the runs of one node: `run()` for ever, `stop()` to end in order."""
 
     def __init__(self, api: ApiServer, settings: Settings, engine: Engine, metrics: Metrics) -> None:
         self._api = api
@@ -55,12 +55,16 @@ class Runner:
         self._outbox = Outbox(api, settings.namespace)
         self._current: _Current | None = None
         self._arrived = asyncio.Event()
-        self._stopping = asyncio.Event()
+        self._stopping = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.synced = asyncio.Event()
         """Set once the node's runs are known."""
+        metrics.queue_length.set_function(lambda: len(self._queue))
+        metrics.unsent_results.set_function(lambda: len(self._outbox))
 
     async def run(self) -> None:
-        """Watch, execute, send; for ever, or until `stop()` has ended its part."""
+        """Watch, execute, send; for ever."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch())
             group.create_task(self._outbox.run())
@@ -72,83 +76,99 @@ class Runner:
         A run that is given up stays unfinished on the API server and is executed again by the next agent, with the
         same seed and so the same result.
         """
-        self._stopping.set()
-        self._arrived.set()
+        self._stopping = True
         try:
             async with asyncio.timeout(grace_seconds):
-                if self._current is not None and self._current.task is not None:
-                    await asyncio.wait([self._current.task])
-                await asyncio.sleep(0)
+                await self._idle.wait()
                 await self._outbox.empty()
         except TimeoutError:
             log.warning("not all runs ended within %.0f s; they will be executed again", grace_seconds)
-        if self._current is not None and self._current.task is not None:
-            self._current.task.cancel()
+            self._cancel_current()
 
     async def _watch(self) -> None:
+        # A run that is over leaves the selection: however many are kept, they are neither listed nor watched here.
         selector = f"spec.nodeName={self._settings.node_name},status.state!=Succeeded,status.state!=Failed"
         async for change in follow(self._api, RUNS, self._settings.namespace, selector):
             if change.type == "SYNC":
                 self.synced.set()
+                self._arrived.set()
             elif change.type == "DELETED":
                 await self._gone(change.object["metadata"]["uid"])
             else:
-                self._queue.put(change.object)
+                self._queue.put(change.object, inherited=not self.synced.is_set())
                 self._arrived.set()
-            self._metrics.queue_length.set(len(self._queue))
 
     async def _gone(self, uid: str) -> None:
         """A run was deleted, or has left our selection because it is over."""
         self._queue.gone(uid)
         await self._outbox.drop(uid)
-        current = self._current
-        if current is not None and current.waiting.uid == uid and current.task is not None:
-            log.info("run %s was deleted while it ran", current.waiting.name)
-            current.task.cancel()
+        if self._current is not None and self._current.waiting.uid == uid:
+            log.info("run %s is gone while it runs", self._current.waiting.name)
+            self._cancel_current()
+
+    def _cancel_current(self) -> None:
+        if self._current is not None and self._current.task is not None:
+            self._current.task.cancel()
 
     async def _work(self) -> None:
-        while not self._stopping.is_set():
+        await self.synced.wait()  # the oldest first, of all there are
+        while True:
             await self._engine.warm()
             await self._outbox.room()
-            waiting = self._queue.take()
-            self._metrics.queue_length.set(len(self._queue))
+            waiting = None if self._stopping else self._queue.take()
             if waiting is None:
                 self._arrived.clear()
                 await self._arrived.wait()
-                continue
-            await self._one(waiting)
+            else:
+                await self._one(waiting)
 
     async def _one(self, waiting: Waiting) -> None:
-        current = self._current = _Current(waiting, Times(time.time()))
+        """Execute one run and hand over how it ended."""
+        self._idle.clear()
+        current = self._current = _Current(waiting, Record(time.time(), restarts=waiting.restarts))
         task = current.task = asyncio.create_task(self._execute(current))
         reporter = asyncio.create_task(self._report(current))
         try:
             await asyncio.wait([task])
             if not task.cancelled() and (status := task.result()) is not None:
-                self._count(status, current.times)
+                self._count(status, current.record)
                 await self._outbox.put(waiting.name, waiting.uid, status)
-                self._metrics.unsent.set(len(self._outbox))
         finally:
-            self._current = None
             reporter.cancel()
             task.cancel()
+            self._current = None
+            self._idle.set()
 
     async def _execute(self, current: _Current) -> Status | None:
         """Return the final status of a run, or None if it does not exist any more."""
-        waiting, times = current.waiting, current.times
+        waiting, record = current.waiting, current.record
         item = waiting.object or await self._fetch(waiting)
         if item is None:
             return None
+        if waiting.restarts > outcome.MAX_RESTARTS:
+            return outcome.given_up(record)
+        if waiting.inherited:
+            # Written before it begins: if the agent ends because of it, the next one shall know.
+            await self._write(current)
+            record.start = time.time()
+        status: Status
         try:
             run = QuantumRun.model_validate(item)
         except ValidationError as error:
-            times.completion = time.time()
             message = f"this agent cannot read the run's spec; is it older than the operator? {error}"
-            return outcome.failed(times, Category.CAPABILITY_MISMATCH, "UnknownSpec", message)
+            status = outcome.failed(record, Category.CAPABILITY_MISMATCH, "UnknownSpec", message)
+        else:
+            self._prepare_next()
+            status = await self._ended(run, current)
+        return status
+
+    async def _ended(self, run: QuantumRun, current: _Current) -> Status:
+        """Execute a run and return its final status, whatever happens."""
+        record = current.record
 
         def first_shot(moment: float) -> None:
-            times.first_shot = moment
-            self._metrics.first_shot_seconds.observe(max(0.0, moment - times.start))
+            record.first_shot = moment
+            self._metrics.first_shot_seconds.observe(max(0.0, moment - record.start))
             current.news.set()
 
         def progress(news: dict[str, Any]) -> None:
@@ -159,14 +179,27 @@ class Runner:
         try:
             async with asyncio.timeout(limit):
                 answer = await self._engine.execute(run.spec, progress, first_shot)
-            times.completion = time.time()
-            return outcome.succeeded(times, answer.result, answer.usage)
+            record.completion = time.time()
+            return outcome.succeeded(record, answer.result, answer.usage)
         except TimeoutError:
-            times.completion = time.time()
-            return outcome.timed_out(times, limit)
+            record.completion = time.time()
+            return outcome.timed_out(record, limit)
         except ProgramError as error:
-            times.completion = time.time()
-            return outcome.failed(times, error.category, error.reason, error.message, error.line)
+            record.completion = time.time()
+            return outcome.failed(record, error.category, error.reason, error.message, error.line)
+        except Exception as error:  # a mistake of ours must not take the other runs with it
+            log.exception("run %s", run.metadata.name)
+            record.completion = time.time()
+            return outcome.failed(record, Category.BACKEND_ERROR, "AgentError", f"the agent failed: {error!r}")
+
+    def _prepare_next(self) -> None:
+        """Have the next run's program parsed while this one runs."""
+        following = self._queue.peek()
+        if following is None or following.object is None:
+            return
+        inline = ((following.object.get("spec") or {}).get("program") or {}).get("inline") or {}
+        if isinstance(text := inline.get("data"), str):
+            self._engine.prepare(text)
 
     async def _fetch(self, waiting: Waiting) -> dict[str, Any] | None:
         """Read a run whose object was not kept; None if it is gone."""
@@ -190,19 +223,24 @@ class Runner:
         await asyncio.sleep(FIRST_REPORT_SECONDS)
         while True:
             current.news.clear()
-            status = outcome.running(current.times, current.progress)
-            try:
-                await self._api.replace_status(
-                    RUNS, self._settings.namespace, current.waiting.name, current.waiting.uid, status
-                )
-            except (RefusedError, UnreachableError) as error:
-                log.warning("run %s: its progress could not be written: %s", current.waiting.name, error)
+            if not await self._write(current):
                 current.news.set()
             await asyncio.sleep(REPORT_SECONDS)
             await current.news.wait()
 
-    def _count(self, status: Status, times: Times) -> None:
+    async def _write(self, current: _Current) -> bool:
+        """Write that a run is running; return whether that went well."""
+        waiting = current.waiting
+        status = outcome.running(current.record, current.progress)
+        try:
+            await self._api.replace_status(RUNS, self._settings.namespace, waiting.name, waiting.uid, status)
+        except (RefusedError, UnreachableError) as error:
+            log.warning("run %s: its progress could not be written: %s", waiting.name, error)
+            return False
+        return True
+
+    def _count(self, status: Status, record: Record) -> None:
         category = (status.get("error") or {}).get("category", "")
         self._metrics.runs.labels(status["state"], category).inc()
-        if times.completion is not None:
-            self._metrics.run_seconds.observe(max(0.0, times.completion - times.start))
+        if record.completion is not None:
+            self._metrics.run_seconds.observe(max(0.0, record.completion - record.start))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import replace
@@ -34,7 +35,7 @@ class Twin:
         self._report = Report(
             version, settings.backend, settings.qubits, False, "WorkerStarting", "the quantum worker is starting"
         )
-        self._settle = False
+        self._silent_until = time.monotonic() + SETTLE_SECONDS
         self._changed = asyncio.Event()
         self.synced = asyncio.Event()
         """Set once the API server has answered whether the EdgeNode exists."""
@@ -47,7 +48,7 @@ class Twin:
     def say(self, ready: bool, reason: str, message: str, *, settle: bool = False) -> None:
         """Report this condition from now on; with `settle` only if it stays so for SETTLE_SECONDS."""
         self._report = replace(self._report, ready=ready, reason=reason, message=message)
-        self._settle = settle
+        self._silent_until = time.monotonic() + SETTLE_SECONDS if settle else 0.0
         self._changed.set()
 
     async def run(self) -> None:
@@ -73,21 +74,22 @@ class Twin:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            if self._settle:
-                self._settle = False
-                try:
-                    await asyncio.wait_for(self._changed.wait(), SETTLE_SECONDS)
-                    continue
-                except TimeoutError:
-                    pass
+            if (rest := self._silent_until - time.monotonic()) > 0:
+                await self._pause(rest)
+                continue
             try:
                 await self.publish_now()
                 backoff.reset()
             except (RefusedError, UnreachableError) as error:
                 delay = backoff.next()
                 log.warning("status of EdgeNode %s: %s; again in %.1f s", self._settings.node_name, error, delay)
-                await asyncio.sleep(delay)
-                self._changed.set()
+                await self._pause(delay)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until something changes; then publish again."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        self._changed.set()
 
     async def publish_now(self) -> None:
         """Write our share of the status if it differs from what stands there."""

@@ -73,6 +73,8 @@ class QuantumRunStatus(Model):
     )
     state: Literal["Running", "Succeeded", "Failed"] | None = None
     """Absent until the agent takes it."""
+    restarts: Annotated[int, Field(ge=0)] | None = None
+    """How often it was begun again because its agent ended."""
     progress: Progress | None = None
     """How far an algorithm's loop is."""
     start_time: MicroTime | None = None
