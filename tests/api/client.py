@@ -150,12 +150,13 @@ class Kube:
         """A JSON merge patch."""
         return self.request("PATCH", self.path(api_version, kind, name, subresource), body, MERGE)
 
-    def apply(self, manifest: Object, manager: str, subresource: str = "", *, force: bool = False) -> Object:
+    def apply(
+        self, manifest: Object, manager: str, subresource: str = "", *, force: bool = False, dry_run: bool = False
+    ) -> Object:
         """Server-side apply."""
         path = self.path(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"], subresource)
-        return self.request(
-            "PATCH", path, manifest, APPLY, fieldManager=manager, force=str(force).lower(), fieldValidation="Strict"
-        )
+        query = {"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"} | _dry(dry_run)
+        return self.request("PATCH", path, manifest, APPLY, **query)
 
     def delete(self, kind: str, name: str, api_version: str = API_VERSION) -> Object:
         """DELETE an object."""
