@@ -1,0 +1,43 @@
+"""What can be said about a job's size without parsing anything."""
+
+from __future__ import annotations
+
+import hashlib
+
+from omnixan.edge_network.api.categories import Category
+from omnixan.edge_network.api.quantumjob import Analysis, Failure, QuantumJobSpec
+from omnixan.edge_network.api.workload import MAX_PROGRAM_BYTES
+from omnixan_operator.reasons import Reason
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a program's UTF-8 bytes, in lower-case hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def without_parser(spec: QuantumJobSpec) -> Analysis | Failure | None:
+    """The analysis of an algorithm (its width has a closed form), a refusal, or None: the program must be parsed.
+
+    A string's length in the schema counts characters, so bytes are counted here; the digest is of bytes too.
+    """
+    if spec.algorithm is not None:
+        return Analysis(qubits=spec.algorithm.qaoa.problem.variables)
+    assert spec.program is not None
+    data = spec.program.inline.data.encode()
+    if len(data) > MAX_PROGRAM_BYTES:
+        return _refused(
+            Reason.PROGRAM_TOO_LARGE,
+            f"spec.program.inline.data has {len(data)} bytes; at most {MAX_PROGRAM_BYTES} are allowed",
+        )
+    actual, wanted = hashlib.sha256(data).hexdigest(), spec.program.sha256
+    if wanted is not None and wanted != actual:
+        return _refused(
+            Reason.DIGEST_MISMATCH,
+            f"the SHA-256 of spec.program.inline.data is {actual}, but spec.program.sha256 says {wanted}: "
+            "the program was changed, or the digest is of another one",
+        )
+    return None
+
+
+def _refused(reason: Reason, message: str) -> Failure:
+    return Failure(category=Category.PAYLOAD_REJECTED, reason=reason, message=message)

@@ -1,0 +1,36 @@
+"""The QuantumRun of one attempt of a job on one node."""
+
+from __future__ import annotations
+
+from omnixan.edge_network.api.edgecluster import EdgeCluster
+from omnixan.edge_network.api.meta import CLUSTER_LABEL, JOB_UID_LABEL, MANAGED_BY, MANAGED_BY_LABEL
+from omnixan.edge_network.api.quantumjob import QuantumJob
+from omnixan.edge_network.api.quantumrun import run_name, seed_of, workload_of
+from omnixan_operator.desired.common import owner
+from omnixan_operator.kinds import Object
+
+
+def seed(job: QuantumJob) -> int:
+    """The seed of every attempt of the job: its own, or one drawn from its uid."""
+    own = job.spec.execution.seed
+    return seed_of(job.metadata.uid) if own is None else own
+
+
+def quantum_run(job: QuantumJob, cluster: EdgeCluster, node: str, attempt: int) -> Object:
+    """In the EdgeCluster's namespace and owned by it, so that an agent needs rights in one namespace only."""
+    parent, meta = cluster.metadata, job.metadata
+    return {
+        "metadata": {
+            "name": run_name(meta.uid, attempt),
+            "namespace": parent.namespace,
+            "labels": {MANAGED_BY_LABEL: MANAGED_BY, CLUSTER_LABEL: parent.name, JOB_UID_LABEL: meta.uid},
+            "ownerReferences": [owner("EdgeCluster", parent.name, parent.uid)],
+        },
+        "spec": workload_of(job.spec)
+        | {
+            "nodeName": node,
+            "attempt": attempt,
+            "jobRef": {"namespace": meta.namespace, "name": meta.name, "uid": meta.uid},
+            "execution": {"seed": seed(job), "timeoutSeconds": job.spec.execution.timeout_seconds},
+        },
+    }

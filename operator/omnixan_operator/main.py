@@ -1,0 +1,160 @@
+"""The operator's process: one event loop with kopf as informer, workers, the resync, events and an HTTP endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+
+import kopf
+import uvloop
+
+from omnixan_operator import logs, watch
+from omnixan_operator.analysis import Analyzer
+from omnixan_operator.apiserver import ApiError, ApiServer, load_configuration
+from omnixan_operator.controller import work
+from omnixan_operator.events import Recorder
+from omnixan_operator.feed import Feed
+from omnixan_operator.http import Endpoint
+from omnixan_operator.keys import RECONCILED, Key
+from omnixan_operator.kinds import Kind
+from omnixan_operator.metrics import Metrics
+from omnixan_operator.queue import WorkQueue
+from omnixan_operator.reconcile.context import Context
+from omnixan_operator.resync import Resync
+from omnixan_operator.settings import Settings, SettingsError, from_environment
+from omnixan_operator.store import Store
+
+logger = logging.getLogger(__name__)
+
+SHUTDOWN_SECONDS = 10.0
+
+
+class PartDiedError(RuntimeError):
+    """A part that should run for ever ended."""
+
+
+async def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; raises if a part dies, so that the process is started anew."""
+    stop = asyncio.Event()
+    _listen_to_signals(stop)
+    metrics, store = Metrics(), Store()
+    queue: WorkQueue[Key] = WorkQueue()
+    feed = Feed(store, queue, time.monotonic)
+    api = ApiServer(await load_configuration(), metrics)
+    analyzer = Analyzer(settings.analyzer_socket, queue.add, metrics, time.monotonic)
+    recorder = Recorder(api, metrics, settings.pod_name, time.monotonic)
+    resync = Resync(api, store, feed, metrics)
+    ctx = Context(
+        settings, store, feed, queue, api, analyzer, recorder, metrics, lambda: datetime.now(UTC), time.monotonic
+    )
+    endpoint = Endpoint(
+        metrics, store, queue.__len__, lambda: "" if feed.started else "the initial listing is not done"
+    )
+    await endpoint.start(settings.metrics_host, settings.metrics_port)
+    logger.info("listening on port %d", endpoint.port)
+    workers = [asyncio.create_task(work(ctx), name=f"worker {i}") for i in range(settings.workers)]
+    background = [
+        asyncio.create_task(recorder.run(), name="events"),
+        asyncio.create_task(resync.run(), name="resync"),
+    ]
+    informer = asyncio.create_task(_inform(api, feed, resync, stop), name="kopf")
+    try:
+        await _until_stopped([*workers, *background, informer], stop)
+    finally:
+        stop.set()
+        queue.close()
+        await _end(workers, SHUTDOWN_SECONDS)
+        await _end(background, 0.0)
+        await _end([informer], SHUTDOWN_SECONDS)
+        await analyzer.close()
+        await endpoint.stop()
+        await api.close()
+
+
+async def _inform(api: ApiServer, feed: Feed, resync: Resync, stop: asyncio.Event) -> None:
+    """kopf, once the API server serves our kinds: kopf would not look for them again."""
+    for kind in RECONCILED:
+        while not await _served(api, kind):
+            if await _stopped_within(stop, 2.0):
+                return
+    await kopf.operator(
+        registry=watch.registry(feed, resync, lambda: _listen_to_signals(stop)),
+        settings=watch.operator_settings(),
+        clusterwide=True,
+        stop_flag=stop,
+    )
+    if not stop.is_set():
+        raise PartDiedError("kopf ended by itself")
+
+
+async def _served(api: ApiServer, kind: Kind) -> bool:
+    try:
+        served = await api.served(kind)
+    except ApiError as error:
+        logger.warning("waiting for the API server: %s", error)
+        return False
+    if not served:
+        logger.warning("waiting for the CustomResourceDefinition of %s", kind.plural)
+    return served
+
+
+async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _listen_to_signals(stop: asyncio.Event) -> None:
+    """kopf sets handlers of its own when it starts; ours end the workers first, so they are set again then."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def _until_stopped(tasks: list[asyncio.Task[None]], stop: asyncio.Event) -> None:
+    waiter = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        done, _ = await asyncio.wait([*tasks, waiter], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiter.cancel()
+    for task in done:
+        if task is waiter or stop.is_set():
+            continue
+        error = task.exception() if not task.cancelled() else None
+        raise PartDiedError(f"{task.get_name()} died") from error
+
+
+async def _end(tasks: list[asyncio.Task[None]], seconds: float) -> None:
+    """Let tasks end by themselves for a while, then cancel them."""
+    _, pending = await asyncio.wait(tasks, timeout=seconds)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def main() -> int:
+    """Entry point of the container; the exit status is 0 only after a signal to stop."""
+    try:
+        settings = from_environment()
+    except SettingsError as error:
+        sys.stderr.write(f"omnixan-operator: {error}\n")
+        return 2
+    logs.configure(settings.log_level)
+    try:
+        uvloop.run(run(settings))
+    except Exception:
+        logger.exception("the operator ends")
+        return 1
+    logger.info("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""A work queue as controllers need it: a key waits once, is in one worker's hands at a time, and comes back later.
+
+`Schedule` is the logic, without an event loop and with the clock as an argument; `WorkQueue` is the same for asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+BASE_DELAY = 0.2
+MAX_DELAY = 60.0
+JITTER = 0.2
+"""A delay is lengthened by up to this share, so that keys that failed together do not come back together."""
+
+
+@dataclass(frozen=True)
+class Taken(Generic[K]):
+    """A key that a worker got, and how long it had been due."""
+
+    key: K
+    waited: float
+
+
+class Schedule(Generic[K]):
+    """Which key is worked on when. Invariants, whatever the order of calls:
+
+    - a key is handed out to one worker at a time;
+    - a key added at any time is handed out at least once afterwards;
+    - a key that waits is not handed out twice, however often it was added.
+    """
+
+    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
+        self._jitter = jitter
+        self._ready: OrderedDict[K, float] = OrderedDict()
+        self._active: set[K] = set()
+        self._again: dict[K, float] = {}
+        self._due: dict[K, float] = {}
+        self._heap: list[tuple[float, int, K]] = []
+        self._order = 0
+        self._failures: dict[K, int] = {}
+
+    def __len__(self) -> int:
+        """Keys that are due now and wait for a worker."""
+        return len(self._ready) + len(self._again)
+
+    def add(self, key: K, now: float) -> None:
+        """`key` is due. A delayed addition of it is superseded."""
+        self._due.pop(key, None)
+        if key in self._active:
+            self._again.setdefault(key, now)
+        elif key not in self._ready:
+            self._ready[key] = now
+
+    def add_at(self, key: K, due: float) -> None:
+        """`key` is due at `due`; of several such times the earliest counts."""
+        if key in self._due and self._due[key] <= due:
+            return
+        if key in self._ready:
+            return
+        self._due[key] = due
+        self._order += 1
+        heapq.heappush(self._heap, (due, self._order, key))
+
+    def add_after_failure(self, key: K, now: float) -> float:
+        """`key` failed: it is due after a delay that doubles with every failure in a row. Returns the delay."""
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        delay = float(min(BASE_DELAY * 2 ** min(failures - 1, 32), MAX_DELAY)) * (1 + JITTER * self._jitter())
+        self.add_at(key, now + delay)
+        return delay
+
+    def succeeded(self, key: K) -> None:
+        """`key` went well: its next failure counts as the first."""
+        self._failures.pop(key, None)
+
+    def take(self, now: float) -> Taken[K] | None:
+        """The key that has been due longest and is in nobody's hands, or None."""
+        self._promote(now)
+        if not self._ready:
+            return None
+        key, since = self._ready.popitem(last=False)
+        self._active.add(key)
+        return Taken(key, max(0.0, now - since))
+
+    def done(self, key: K) -> None:
+        """The worker that took `key` is through with it."""
+        self._active.discard(key)
+        since = self._again.pop(key, None)
+        if since is not None:
+            self._ready[key] = since
+
+    def next_due(self) -> float | None:
+        """When the next delayed key is due; None if none waits."""
+        while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def _promote(self, now: float) -> None:
+        while (due := self.next_due()) is not None and due <= now:
+            key = heapq.heappop(self._heap)[2]
+            self.add(key, due)
+
+
+class WorkQueue(Generic[K]):
+    """`Schedule` on the event loop's clock, with workers that wait for keys."""
+
+    def __init__(self, schedule: Schedule[K] | None = None) -> None:
+        self._schedule: Schedule[K] = schedule if schedule is not None else Schedule()
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._schedule)
+
+    def add(self, key: K, after: float = 0.0) -> None:
+        """`key` is due now, or in `after` seconds."""
+        now = asyncio.get_running_loop().time()
+        if after > 0:
+            self._schedule.add_at(key, now + after)
+        else:
+            self._schedule.add(key, now)
+        self._changed.set()
+
+    def failed(self, key: K) -> float:
+        """`key` failed: it comes back after a growing delay, which is returned."""
+        delay = self._schedule.add_after_failure(key, asyncio.get_running_loop().time())
+        self._changed.set()
+        return delay
+
+    def succeeded(self, key: K) -> None:
+        """`key` went well."""
+        self._schedule.succeeded(key)
+
+    def done(self, key: K) -> None:
+        """The worker that got `key` is through with it; must follow every `take`."""
+        self._schedule.done(key)
+        self._changed.set()
+
+    async def take(self) -> Taken[K] | None:
+        """The next key that is due, as soon as there is one; None once the queue is closed."""
+        loop = asyncio.get_running_loop()
+        while not self._closed:
+            taken = self._schedule.take(loop.time())
+            if taken is not None:
+                return taken
+            self._changed.clear()
+            due = self._schedule.next_due()
+            timer = loop.call_at(due, self._changed.set) if due is not None else None
+            try:
+                await self._changed.wait()
+            finally:
+                if timer is not None:
+                    timer.cancel()
+        return None
+
+    def close(self) -> None:
+        """Let every waiting worker end."""
+        self._closed = True
+        self._changed.set()

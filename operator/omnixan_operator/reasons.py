@@ -1,0 +1,105 @@
+"""Every reason that appears in a condition or an event, with the sentence that explains it.
+
+Reasons are part of the API: programs and alerts match them. `docs` and tests read `MEANINGS`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """One CamelCase word."""
+
+    # any kind
+    INVALID_SPEC = "InvalidSpec"
+    PAUSED = "Paused"
+    # EdgeCluster
+    READY = "Ready"
+    CHILD_REJECTED = "ChildRejected"
+    NAME_TAKEN = "NameTaken"
+    CLAIMING = "Claiming"
+    CLAIMED_BY_OTHER = "ClaimedByOther"
+    NO_CANDIDATE_NODES = "NoCandidateNodes"
+    ENOUGH_NODES = "EnoughNodes"
+    NODES_NOT_READY = "NodesNotReady"
+    DRAINING = "Draining"
+    ROLLING_OUT = "RollingOut"
+    NODE_CLAIMED = "NodeClaimed"
+    NODE_RELEASED = "NodeReleased"
+    CHILD_RESTORED = "ChildRestored"
+    # EdgeNode
+    AGENT_READY = "AgentReady"
+    AGENT_STARTING = "AgentStarting"
+    AGENT_NOT_READY = "AgentNotReady"
+    HEARTBEAT_LOST = "HeartbeatLost"
+    NO_HEARTBEAT = "NoHeartbeat"
+    SCALED_DOWN = "ScaledDown"
+    # QuantumJob
+    ANALYZING = "Analyzing"
+    ANALYZED = "Analyzed"
+    ANALYZER_UNAVAILABLE = "AnalyzerUnavailable"
+    CLUSTER_NOT_FOUND = "ClusterNotFound"
+    TENANT_NOT_ALLOWED = "TenantNotAllowed"
+    NO_NODES = "NoNodes"
+    NO_NODE_FITS = "NoNodeFits"
+    PLACED = "Placed"
+    WAITING = "Waiting"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    RUN_LOST = "RunLost"
+    ATTEMPTS_EXHAUSTED = "AttemptsExhausted"
+    CLUSTER_DELETED = "ClusterDeleted"
+    DIGEST_MISMATCH = "DigestMismatch"
+    PROGRAM_TOO_LARGE = "ProgramTooLarge"
+    TOO_MANY_QUBITS = "TooManyQubits"
+    RESULT_NAME_TAKEN = "ResultNameTaken"
+    RESULT_LOST = "ResultLost"
+
+
+MEANINGS: dict[Reason, str] = {
+    Reason.INVALID_SPEC: "The object breaks a rule of its kind (it was stored before the rule was); it is left alone.",
+    Reason.PAUSED: "The annotation edge.omnixan.io/paused is true: nothing is changed until it is removed.",
+    Reason.READY: "All wanted nodes are claimed and their agents are ready.",
+    Reason.CHILD_REJECTED: "The API server refused an object that the EdgeCluster needs; the message says why.",
+    Reason.NAME_TAKEN: "An object of a name that the EdgeCluster needs belongs to another owner.",
+    Reason.CLAIMING: "Nodes are being claimed.",
+    Reason.CLAIMED_BY_OTHER: "Nodes that match are claimed by another EdgeCluster; the older one comes first.",
+    Reason.NO_CANDIDATE_NODES: "Too few schedulable, Ready nodes match the pools' nodeSelector and tolerations.",
+    Reason.ENOUGH_NODES: "As many nodes are claimed as are wanted.",
+    Reason.NODES_NOT_READY: "Agents on some claimed nodes are not ready.",
+    Reason.DRAINING: "The node is given back once its runs are over; it gets no further run.",
+    Reason.ROLLING_OUT: "Agents are being replaced by the current template, some at a time.",
+    Reason.NODE_CLAIMED: "A node was claimed.",
+    Reason.NODE_RELEASED: "A node was given back.",
+    Reason.CHILD_RESTORED: "An object that was changed or deleted by somebody else was put right.",
+    Reason.AGENT_READY: "The agent is ready and its heartbeat is fresh.",
+    Reason.AGENT_STARTING: "The agent has not reported yet.",
+    Reason.AGENT_NOT_READY: "The agent says that it is not ready.",
+    Reason.HEARTBEAT_LOST: "The agent has not renewed its Lease in time.",
+    Reason.NO_HEARTBEAT: "The agent has no Lease yet.",
+    Reason.SCALED_DOWN: "The EdgeCluster wants fewer nodes, or the node no longer matches its pool.",
+    Reason.ANALYZING: "The program's width and gates are being found out.",
+    Reason.ANALYZED: "What the job takes is known.",
+    Reason.ANALYZER_UNAVAILABLE: "The program analyzer does not answer; the job waits for it.",
+    Reason.CLUSTER_NOT_FOUND: "The EdgeCluster of spec.clusterRef does not exist (yet); the job waits for it.",
+    Reason.TENANT_NOT_ALLOWED: "The EdgeCluster takes no jobs of this namespace; the job waits for that to change.",
+    Reason.NO_NODES: "The EdgeCluster has no nodes; the job waits for some.",
+    Reason.NO_NODE_FITS: "No node offers what the job needs; status.placement.rejected says why, the job waits.",
+    Reason.PLACED: "A node was chosen.",
+    Reason.WAITING: "The job waits for a node.",
+    Reason.QUEUED: "The job is in its node's queue.",
+    Reason.RUNNING: "The job runs.",
+    Reason.SUCCEEDED: "The job is complete; the result is in status.result.",
+    Reason.FAILED: "The job failed; status.failure has the category and what to do.",
+    Reason.RUN_LOST: "The run disappeared before it was over; another attempt is made.",
+    Reason.ATTEMPTS_EXHAUSTED: "Too many runs were lost; no further attempt is made.",
+    Reason.CLUSTER_DELETED: "The EdgeCluster was deleted while the job was on it.",
+    Reason.DIGEST_MISMATCH: "The program's SHA-256 is not the one in spec.program.sha256.",
+    Reason.PROGRAM_TOO_LARGE: "The program has more bytes than are allowed.",
+    Reason.TOO_MANY_QUBITS: "The job needs more qubits than any backend can offer.",
+    Reason.RESULT_NAME_TAKEN: "The name of the result's ConfigMap is taken; the summary is in status.",
+    Reason.RESULT_LOST: "The result's ConfigMap was deleted and its run is gone; the summary is in status.",
+}

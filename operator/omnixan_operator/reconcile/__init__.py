@@ -1,0 +1,1 @@
+"""Observe, decide, apply, one status write if it differs: one file a kind."""

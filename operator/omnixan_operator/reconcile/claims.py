@@ -1,0 +1,83 @@
+"""Claiming: one pass for all EdgeClusters writes the Node labels and publishes who gets what."""
+
+from __future__ import annotations
+
+import asyncio
+
+from omnixan.edge_network.api.edgecluster import EdgeCluster
+from omnixan.edge_network.api.meta import CLAIM_LABEL
+from omnixan_operator import kinds
+from omnixan_operator.decide import claiming
+from omnixan_operator.decide.claiming import Claimant, Machine, Plan, Taint, Twin
+from omnixan_operator.keys import Key, key_of
+from omnixan_operator.kinds import Object
+from omnixan_operator.reasons import Reason
+from omnixan_operator.reconcile.context import Context, alive, parse, paused
+from omnixan_operator.store import EDGE_NODES_BY_CLUSTER, OPEN_RUNS_BY_NODE, name_of, namespace_of, uid_of
+
+FIELD_MANAGER = "omnixan-operator-claims"
+
+
+async def reconcile(ctx: Context, _key: Key) -> float | None:
+    """Decide who gets which node; label the nodes; wake the EdgeClusters for which something changed."""
+    clusters = [obj for obj in ctx.store.all(kinds.EDGE_CLUSTER) if alive(obj)]
+    nodes = {name_of(node): node for node in ctx.store.all(kinds.NODE)}
+    plan = claiming.plan([_claimant(ctx, obj) for obj in clusters], map(_machine, nodes.values()))
+    _publish(ctx, clusters, plan)
+    changes = [_label(ctx, nodes[name], value) for name, value in plan.labels.items()]
+    failures = [error for error in await asyncio.gather(*changes, return_exceptions=True) if error is not None]
+    if failures:
+        raise failures[0]
+    return None
+
+
+def _publish(ctx: Context, clusters: list[Object], plan: Plan) -> None:
+    last, ctx.plan = ctx.plan, plan
+    for obj in clusters:
+        uid = uid_of(obj)
+        if last is None or last.clusters.get(uid) != plan.clusters[uid]:
+            ctx.queue.add(key_of(kinds.EDGE_CLUSTER, obj))
+
+
+async def _label(ctx: Context, node: Object, value: str | None) -> None:
+    """Set or remove a node's claim, if the Node is still the version that was decided on."""
+    metadata = {"name": name_of(node), "resourceVersion": node["metadata"]["resourceVersion"]}
+    if value is not None:
+        await ctx.apply(kinds.NODE, {"metadata": metadata | {"labels": {CLAIM_LABEL: value}}}, FIELD_MANAGER)
+        ctx.recorder.normal(kinds.NODE, node, Reason.NODE_CLAIMED, f"claimed: {CLAIM_LABEL}={value}")
+    else:
+        await ctx.merge(kinds.NODE, node, {"metadata": metadata | {"labels": {CLAIM_LABEL: None}}}, FIELD_MANAGER)
+        ctx.recorder.normal(kinds.NODE, node, Reason.NODE_RELEASED, f"given back: {CLAIM_LABEL} removed")
+
+
+def _claimant(ctx: Context, obj: Object) -> Claimant:
+    cluster = parse(EdgeCluster, obj)
+    return Claimant(
+        uid=uid_of(obj),
+        created=str(obj["metadata"].get("creationTimestamp", "")),
+        cluster=None if isinstance(cluster, str) else cluster,
+        frozen=paused(obj),
+        twins={name_of(twin): _twin(ctx, twin) for twin in ctx.store.find(EDGE_NODES_BY_CLUSTER, uid_of(obj))},
+    )
+
+
+def _twin(ctx: Context, obj: Object) -> Twin:
+    place = (namespace_of(obj), name_of(obj))
+    busy = ctx.store.count_by(OPEN_RUNS_BY_NODE, place) > 0 or place in ctx.placing.values()
+    return Twin(draining=bool(obj.get("spec", {}).get("drain")), busy=busy)
+
+
+def _machine(node: Object) -> Machine:
+    labels = node["metadata"].get("labels") or {}
+    spec = node.get("spec", {})
+    return Machine(
+        name=name_of(node),
+        labels=labels,
+        claim=labels.get(CLAIM_LABEL),
+        ready=any(condition["status"] == "True" for condition in node["status"]["conditions"]),
+        schedulable=not spec.get("unschedulable") and alive(node),
+        taints=tuple(
+            Taint(taint.get("key", ""), taint.get("value", ""), taint.get("effect", ""))
+            for taint in spec.get("taints") or ()
+        ),
+    )

@@ -1,0 +1,108 @@
+"""What every reconciliation works with: the store to observe, and the writes, whose answers go into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from omnixan.edge_network.api.meta import PAUSED_ANNOTATION
+from omnixan_operator.analysis import Analyzer
+from omnixan_operator.apiserver import ApiServer, NotFoundError
+from omnixan_operator.decide.claiming import Plan
+from omnixan_operator.events import Recorder
+from omnixan_operator.feed import Feed
+from omnixan_operator.keys import Key
+from omnixan_operator.kinds import Kind, Object
+from omnixan_operator.metrics import Metrics
+from omnixan_operator.queue import WorkQueue
+from omnixan_operator.settings import Settings
+from omnixan_operator.store import Store, name_of, namespace_of, uid_of
+from omnixan_operator.trim import FIELD_MANAGER
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass
+class Context:
+    """The operator's parts. Only `plan` and `placing` are state of its own: both can be lost."""
+
+    settings: Settings
+    store: Store
+    feed: Feed
+    queue: WorkQueue[Key]
+    api: ApiServer
+    analyzer: Analyzer
+    recorder: Recorder
+    metrics: Metrics
+    now: Callable[[], datetime]
+    """Wall clock, for what is shown."""
+    monotonic: Callable[[], float]
+    """For what is measured."""
+    plan: Plan | None = None
+    """The last decision on claims; None until the first pass."""
+    placing: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Runs on their way to the API server, by name: namespace and node. They count as being on the node."""
+
+    async def create(self, kind: Kind, obj: Object) -> Object:
+        """Create an object."""
+        return self._take(kind, await self.api.create(kind, obj))
+
+    async def apply(self, kind: Kind, obj: Object, manager: str = FIELD_MANAGER) -> Object:
+        """Apply an object."""
+        return self._take(kind, await self.api.apply(kind, obj, manager))
+
+    async def merge(self, kind: Kind, obj: Object, patch: Object, manager: str) -> Object:
+        """Merge a patch into an object."""
+        return self._take(kind, await self.api.merge(kind, namespace_of(obj), name_of(obj), patch, manager))
+
+    async def write_status(self, kind: Kind, live: Object, status: Any, *, guarded: bool = True) -> Object:
+        """Apply a status. Guarded: only if the object is still the version that was observed."""
+        metadata = {"name": name_of(live), "namespace": namespace_of(live), "uid": uid_of(live)}
+        if guarded:
+            metadata["resourceVersion"] = live["metadata"]["resourceVersion"]
+        return self._take(kind, await self.api.apply_status(kind, {"metadata": metadata, "status": status}))
+
+    async def delete(self, kind: Kind, obj: Object) -> None:
+        """Delete this very object; it may be gone already."""
+        try:
+            answer = await self.api.delete(kind, obj)
+        except NotFoundError:
+            answer = {"kind": "Status"}
+        if answer.get("kind") == "Status":
+            self.feed.gone(kind, obj)
+        else:
+            self._take(kind, answer)
+
+    async def refresh(self, kind: Kind, namespace: str, name: str) -> bool:
+        """Look an object up in the API server; whether the store was behind."""
+        known = self.store.get(kind, namespace, name)
+        try:
+            return self.feed.put(kind, await self.api.get(kind, namespace, name))
+        except NotFoundError:
+            return known is not None and self.feed.gone(kind, known)
+
+    def _take(self, kind: Kind, answer: Object) -> Object:
+        self.feed.put(kind, answer)
+        return answer
+
+
+def parse(model: type[M], obj: Object) -> M | str:
+    """The object as a model, or what is wrong with it: the operator leaves it alone then."""
+    try:
+        return model.model_validate(obj)
+    except ValidationError as error:
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:8])
+
+
+def paused(obj: Object) -> bool:
+    """Whether the object's owner asked the operator to leave it alone."""
+    return (obj["metadata"].get("annotations") or {}).get(PAUSED_ANNOTATION) == "true"
+
+
+def alive(obj: Object | None) -> bool:
+    """Whether the object exists and is not being deleted."""
+    return obj is not None and not obj["metadata"].get("deletionTimestamp")

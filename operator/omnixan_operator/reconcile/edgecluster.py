@@ -1,0 +1,178 @@
+"""An EdgeCluster's children and status. Which nodes it gets is decided in `claims`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from omnixan.edge_network.api.edgecluster import EdgeCluster, EdgeClusterStatus
+from omnixan.edge_network.api.edgenode import EdgeNode
+from omnixan.edge_network.api.meta import CLAIM_LABEL, POOL_LABEL
+from omnixan_operator import kinds
+from omnixan_operator.apiserver import ForbiddenError, InvalidError, NotFoundError
+from omnixan_operator.decide.claiming import ClusterPlan
+from omnixan_operator.desired.common import claim_value
+from omnixan_operator.desired.daemonset import daemon_set
+from omnixan_operator.desired.drift import immutable_differs, needs_apply
+from omnixan_operator.desired.edgenode import edge_node, pool_named
+from omnixan_operator.desired.rolebinding import role_binding
+from omnixan_operator.desired.serviceaccount import service_account
+from omnixan_operator.keys import Key
+from omnixan_operator.kinds import Kind, Object
+from omnixan_operator.reasons import Reason
+from omnixan_operator.reconcile.context import Context, alive, parse, paused
+from omnixan_operator.status import edgecluster as status
+from omnixan_operator.status.conditions import holds
+from omnixan_operator.status.edgecluster import Member, Problem, Seen
+from omnixan_operator.store import (
+    DAEMON_SETS_BY_CLUSTER,
+    EDGE_NODES_BY_CLUSTER,
+    controller_of,
+    name_of,
+    namespace_of,
+)
+
+
+async def reconcile(ctx: Context, key: Key) -> float | None:
+    """Children first, then what is owned but not wanted, then one status write if it differs."""
+    live = ctx.store.get(kinds.EDGE_CLUSTER, key.namespace, key.name)
+    if live is None or not alive(live):
+        return None
+    cluster = parse(EdgeCluster, live)
+    if isinstance(cluster, str):
+        await _stall(ctx, live, cluster)
+        return None
+    plan = ctx.plan.clusters.get(cluster.metadata.uid) if ctx.plan is not None else None
+    if plan is None:
+        return None  # the claiming pass comes first, and wakes this key
+    problems: list[Problem] = []
+    if not paused(live):
+        children = list(_children(ctx, cluster, plan))
+        problems = [problem for child in children if (problem := await _ensure(ctx, cluster, *child)) is not None]
+        await _prune(ctx, cluster, children)
+    await _write_status(ctx, live, cluster, plan, problems)
+    return None
+
+
+def _children(ctx: Context, cluster: EdgeCluster, plan: ClusterPlan) -> Iterator[tuple[Kind, Object]]:
+    """All children that are wanted now. An EdgeNode is made once the claim is on its Node, not before."""
+    yield kinds.SERVICE_ACCOUNT, service_account(cluster)
+    yield kinds.ROLE_BINDING, role_binding(cluster, ctx.settings.agent_cluster_role)
+    for pool in cluster.spec.pools:
+        yield kinds.DAEMON_SET, daemon_set(cluster, pool, ctx.settings.agent_image)
+    for node, assignment in plan.nodes.items():
+        if _claim(ctx, node) != claim_value(assignment.pool, cluster.metadata.uid):
+            continue
+        spec = pool_named(cluster, assignment.pool)
+        tier = spec.tier if spec is not None else _tier_so_far(ctx, cluster, node)
+        if tier is not None:
+            yield kinds.EDGE_NODE, edge_node(cluster, assignment.pool, tier, node, assignment.drain)
+
+
+def _claim(ctx: Context, node: str) -> str | None:
+    obj = ctx.store.get(kinds.NODE, "", node)
+    return None if obj is None else (obj["metadata"].get("labels") or {}).get(CLAIM_LABEL)
+
+
+def _tier_so_far(ctx: Context, cluster: EdgeCluster, node: str) -> str | None:
+    """The tier of a node whose pool was removed, until it is given back."""
+    obj = ctx.store.get(kinds.EDGE_NODE, cluster.metadata.namespace, node)
+    return None if obj is None else obj["spec"]["tier"]
+
+
+async def _ensure(ctx: Context, cluster: EdgeCluster, kind: Kind, desired: Object) -> Problem | None:
+    """Put one child right, if it is not; the problem, if it cannot be."""
+    uid = cluster.metadata.uid
+    live = ctx.store.get(kind, namespace_of(desired), name_of(desired))
+    if live is not None and not needs_apply(desired, live):
+        return None
+    try:
+        if live is None and kind.selector:
+            # Somebody else's object of that name has no label of ours, so the watch does not show it.
+            live = await _look_up(ctx, kind, desired)
+        if live is not None and not _ours(live, uid):
+            return Problem(Reason.NAME_TAKEN, f"{kind.name} {name_of(desired)} exists and belongs to another owner")
+        if live is not None and immutable_differs(kind.name, desired, live):
+            await ctx.delete(kind, live)
+        await ctx.apply(kind, desired)
+    except (InvalidError, ForbiddenError) as error:
+        return Problem(Reason.CHILD_REJECTED, f"{kind.name} {name_of(desired)}: {error}")
+    if kind is not kinds.EDGE_NODE and cluster.status.observed_generation == cluster.metadata.generation:
+        what = f"{kind.name} {name_of(desired)} {'differed from what is wanted' if live else 'was missing'}"
+        parent = kinds.EDGE_CLUSTER, {"metadata": cluster.metadata.wire()}
+        ctx.recorder.normal(*parent, Reason.CHILD_RESTORED, f"{what} and was put right")
+    return None
+
+
+async def _look_up(ctx: Context, kind: Kind, desired: Object) -> Object | None:
+    try:
+        return await ctx.api.get(kind, namespace_of(desired), name_of(desired))
+    except NotFoundError:
+        return None
+
+
+def _ours(obj: Object, uid: str) -> bool:
+    owner = controller_of(obj)
+    return owner is not None and owner["uid"] == uid
+
+
+async def _prune(ctx: Context, cluster: EdgeCluster, children: list[tuple[Kind, Object]]) -> None:
+    """Delete what the EdgeCluster owns and no longer wants. A removed pool's agents stay until its nodes are free."""
+    uid = cluster.metadata.uid
+    wanted = {(kind, name_of(obj)) for kind, obj in children}
+    for obj in ctx.store.find(EDGE_NODES_BY_CLUSTER, uid):
+        if (kinds.EDGE_NODE, name_of(obj)) not in wanted and alive(obj):
+            await ctx.delete(kinds.EDGE_NODE, obj)
+    in_use = {member.pool for member in _members(ctx, cluster)}
+    for obj in ctx.store.find(DAEMON_SETS_BY_CLUSTER, uid):
+        pool = obj["metadata"].get("labels", {}).get(POOL_LABEL)
+        if (kinds.DAEMON_SET, name_of(obj)) not in wanted and pool not in in_use and alive(obj):
+            await ctx.delete(kinds.DAEMON_SET, obj)
+
+
+async def _write_status(
+    ctx: Context, live: Object, cluster: EdgeCluster, plan: ClusterPlan, problems: list[Problem]
+) -> None:
+    seen = Seen(plan, tuple(_members(ctx, cluster)), _updated(ctx, cluster), tuple(problems), paused(live))
+    wanted = status.status(cluster, seen, ctx.now())
+    if wanted == cluster.status:
+        return
+    await ctx.write_status(kinds.EDGE_CLUSTER, live, wanted.wire())
+    for problem in problems:
+        ctx.recorder.warning(kinds.EDGE_CLUSTER, live, problem.reason, problem.message)
+    if plan.shortage is not None:
+        ctx.recorder.warning(kinds.EDGE_CLUSTER, live, plan.shortage.reason, plan.shortage.message)
+
+
+def _members(ctx: Context, cluster: EdgeCluster) -> Iterator[Member]:
+    """Nodes that carry the EdgeCluster's claim, with what their EdgeNodes say."""
+    mark = claim_value("", cluster.metadata.uid)
+    for node in ctx.store.all(kinds.NODE):
+        claim = (node["metadata"].get("labels") or {}).get(CLAIM_LABEL, "")
+        if not claim.endswith(mark):
+            continue
+        twin = ctx.store.get(kinds.EDGE_NODE, cluster.metadata.namespace, name_of(node))
+        parsed = parse(EdgeNode, twin) if twin is not None and _ours(twin, cluster.metadata.uid) else None
+        ready = isinstance(parsed, EdgeNode) and holds(parsed.status.conditions, "Ready")
+        draining = isinstance(parsed, EdgeNode) and parsed.spec.drain
+        yield Member(name_of(node), claim.removesuffix(mark), ready, draining)
+
+
+def _updated(ctx: Context, cluster: EdgeCluster) -> dict[str, int]:
+    """Per pool: agents of the current template, by the DaemonSet controller's own count."""
+    counts: Counter[str] = Counter()
+    for obj in ctx.store.find(DAEMON_SETS_BY_CLUSTER, cluster.metadata.uid):
+        seen = obj.get("status", {})
+        if seen.get("observedGeneration") == obj["metadata"].get("generation"):
+            pool = obj["metadata"].get("labels", {}).get(POOL_LABEL, "")
+            counts[pool] = seen.get("updatedNumberScheduled", 0)
+    return dict(counts)
+
+
+async def _stall(ctx: Context, live: Object, message: str) -> None:
+    last = parse(EdgeClusterStatus, live.get("status") or {})
+    before = EdgeClusterStatus() if isinstance(last, str) else last
+    wanted = status.stalled(before, live["metadata"].get("generation", 0), message, ctx.now())
+    if wanted != before:
+        await ctx.write_status(kinds.EDGE_CLUSTER, live, wanted.wire())
+        ctx.recorder.warning(kinds.EDGE_CLUSTER, live, Reason.INVALID_SPEC, message)

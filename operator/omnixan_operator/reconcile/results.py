@@ -1,0 +1,67 @@
+"""A job's whole result: the ConfigMap that holds it, made when the job ends and made again when it is deleted."""
+
+from __future__ import annotations
+
+from omnixan.edge_network.api.quantumjob import QuantumJob, ResultRef
+from omnixan_operator import kinds
+from omnixan_operator.apiserver import AlreadyExistsError, NotFoundError
+from omnixan_operator.desired.resultmap import KEY, canonical, digest, result_map, result_map_name
+from omnixan_operator.kinds import Object
+from omnixan_operator.reasons import Reason
+from omnixan_operator.reconcile.context import Context
+from omnixan_operator.store import controller_of
+from omnixan_operator.trim import DIGEST
+
+
+async def read(ctx: Context, namespace: str, run: str) -> Object | None:
+    """The result of a run as its agent wrote it; the store keeps it without counts. None if the run is gone."""
+    try:
+        obj = await ctx.api.get(kinds.QUANTUM_RUN, namespace, run)
+    except NotFoundError:
+        return None
+    result: Object | None = obj.get("status", {}).get("result")
+    return result
+
+
+async def store(ctx: Context, job: QuantumJob, live: Object, result: Object) -> ResultRef | None:
+    """Write the ConfigMap; None if its name belongs to somebody else."""
+    text = canonical(result)
+    wanted = result_map(job, text)
+    try:
+        await ctx.create(kinds.CONFIG_MAP, wanted)
+    except AlreadyExistsError:
+        found = await ctx.api.get(kinds.CONFIG_MAP, job.metadata.namespace, wanted["metadata"]["name"])
+        if not _ours(found, job):
+            message = f"ConfigMap {wanted['metadata']['name']} exists and belongs to another owner: it is left alone"
+            ctx.recorder.warning(kinds.QUANTUM_JOB, live, Reason.RESULT_NAME_TAKEN, message)
+            return None
+        if (found.get("data") or {}).get(KEY) != text:  # immutable, so it cannot be mended
+            await ctx.delete(kinds.CONFIG_MAP, found)
+        await ctx.apply(kinds.CONFIG_MAP, wanted)
+    return ResultRef(name=wanted["metadata"]["name"], sha256=digest(text), bytes=len(text.encode()))
+
+
+async def keep(ctx: Context, job: QuantumJob, live: Object) -> None:
+    """Bring the ConfigMap of a job that is over back, if it is not as it was."""
+    reference = job.status.result.ref if job.status.result is not None else None
+    if reference is None or job.status.run is None:
+        return
+    name = result_map_name(job.metadata.name)
+    found = ctx.store.get(kinds.CONFIG_MAP, job.metadata.namespace, name)
+    if found is not None and _ours(found, job) and found[DIGEST].get(KEY) == reference.sha256:
+        return
+    run = job.status.run
+    result = None
+    if ctx.store.get(kinds.QUANTUM_RUN, run.namespace, run.name) is not None:
+        result = await read(ctx, run.namespace, run.name)
+    if result is None:
+        message = f"ConfigMap {name} is gone and so is the run that it came from"
+        ctx.recorder.warning(kinds.QUANTUM_JOB, live, Reason.RESULT_LOST, message)
+        return
+    if await store(ctx, job, live, result) is not None:
+        ctx.recorder.normal(kinds.QUANTUM_JOB, live, Reason.CHILD_RESTORED, f"ConfigMap {name} was put right")
+
+
+def _ours(obj: Object, job: QuantumJob) -> bool:
+    owner = controller_of(obj)
+    return owner is not None and owner["uid"] == job.metadata.uid

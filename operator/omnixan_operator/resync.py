@@ -1,0 +1,87 @@
+"""What a watch can miss: an object deleted while the watch was broken.
+
+When a watch has been away for too long (410 Gone), kopf lists again, but an object that is missing from the list makes
+no event. So after such a list, and now and then in any case, the metadata of all objects of a kind are compared with
+the store: reads only, from the API server's watch cache.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from omnixan_operator.apiserver import ApiError, ApiServer, NotFoundError
+from omnixan_operator.feed import Feed
+from omnixan_operator.kinds import WATCHED, Kind, Object
+from omnixan_operator.metrics import Metrics
+from omnixan_operator.store import Store, name_of, namespace_of, uid_of, version_of
+
+logger = logging.getLogger(__name__)
+
+PERIOD = 600.0
+SETTLE = 5.0
+"""Seconds after the first event of a new list, by which the list has been read."""
+
+
+class Resync:
+    """Compares the store with the API server."""
+
+    def __init__(self, api: ApiServer, store: Store, feed: Feed, metrics: Metrics) -> None:
+        self._api = api
+        self._store = store
+        self._feed = feed
+        self._metrics = metrics
+        self._due: dict[Kind, float] = {}
+        self._changed = asyncio.Event()
+
+    def listed_again(self, kind: Kind) -> None:
+        """kopf has listed this kind anew."""
+        self._due[kind] = min(self._due.get(kind, float("inf")), asyncio.get_running_loop().time() + SETTLE)
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Compare what is due, for ever."""
+        loop = asyncio.get_running_loop()
+        step = PERIOD / len(WATCHED)
+        self._due = {kind: loop.time() + PERIOD + step * i for i, kind in enumerate(WATCHED)}
+        while True:
+            kind = min(WATCHED, key=lambda k: self._due[k])
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(max(0.0, self._due[kind] - loop.time())):
+                    await self._changed.wait()
+                continue
+            except TimeoutError:
+                pass
+            self._due[kind] = loop.time() + PERIOD
+            try:
+                await self.compare(kind)
+            except ApiError as error:
+                logger.warning("resync of %s: %s", kind.plural, error)
+
+    async def compare(self, kind: Kind) -> None:
+        """Take out what is gone, look up what is newer than the store has it."""
+        before = {_place(obj): obj for obj in self._store.all(kind)}
+        listed, version = await self._api.list_metadata(kind)
+        present = {(*_place(obj), uid_of(obj)) for obj in listed}
+        for place, obj in before.items():
+            if (
+                (*place, uid_of(obj)) not in present
+                and version > version_of(obj)
+                and self._feed.gone(kind, obj, version)
+            ):
+                self._metrics.missed_deletions.labels(kind.name).inc()
+                logger.warning("%s %s/%s was deleted unseen", kind.name, *place)
+        for obj in listed:
+            known = self._store.get(kind, *_place(obj))
+            if known is None:
+                await self._look_up(kind, obj)
+
+    async def _look_up(self, kind: Kind, obj: Object) -> None:
+        with contextlib.suppress(NotFoundError):
+            self._feed.put(kind, await self._api.get(kind, *_place(obj)))
+
+
+def _place(obj: Object) -> tuple[str, str]:
+    return namespace_of(obj), name_of(obj)

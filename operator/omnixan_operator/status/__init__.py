@@ -1,0 +1,1 @@
+"""Pure: conditions and statuses out of observations. No I/O, no clock of its own."""

@@ -1,0 +1,185 @@
+"""The cluster as the operator knows it: watched objects in memory, with the look-ups that reconciling needs.
+
+A newer resourceVersion wins (Kubernetes orders them as integers), so the answer to an own write can be stored at once
+and a late watch event does not roll it back. What was deleted leaves a tombstone, so that a late answer does not bring
+it back either.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+
+from omnixan_operator import kinds
+from omnixan_operator.kinds import Kind, Object
+from omnixan_operator.trim import trim
+
+MAX_TOMBSTONES = 20_000
+
+
+@dataclass(frozen=True)
+class Change:
+    """An object became another: `old` is None when it is new, `new` is None when it is gone."""
+
+    kind: Kind
+    old: Object | None
+    new: Object | None
+
+    @property
+    def object(self) -> Object:
+        """The newer of the two."""
+        found = self.new if self.new is not None else self.old
+        assert found is not None
+        return found
+
+
+@dataclass(frozen=True)
+class Index:
+    """A look-up: objects of `kind` by what `keys` says of each (nothing: not found by it)."""
+
+    name: str
+    kind: Kind
+    keys: Callable[[Object], Iterable[Hashable]]
+
+
+def name_of(obj: Object) -> str:
+    """metadata.name."""
+    return str(obj["metadata"]["name"])
+
+
+def namespace_of(obj: Object) -> str:
+    """metadata.namespace; empty for cluster-wide objects."""
+    return str(obj["metadata"].get("namespace", ""))
+
+
+def uid_of(obj: Object) -> str:
+    """metadata.uid."""
+    return str(obj["metadata"].get("uid", ""))
+
+
+def version_of(obj: Object) -> int:
+    """metadata.resourceVersion as the number that it is; 0 where there is none."""
+    return int(obj["metadata"].get("resourceVersion") or 0)
+
+
+def controller_of(obj: Object) -> Object | None:
+    """The owner reference of the controller, if any."""
+    references: list[Object] = obj["metadata"].get("ownerReferences") or []
+    return next((reference for reference in references if reference.get("controller")), None)
+
+
+def _by_owner(obj: Object) -> Iterable[Hashable]:
+    owner = controller_of(obj)
+    return [owner["uid"]] if owner else []
+
+
+def _run_is_open(run: Object) -> bool:
+    return run.get("status", {}).get("state") not in ("Succeeded", "Failed")
+
+
+def _job_is_open(job: Object) -> bool:
+    return not job.get("status", {}).get("completionTime")
+
+
+def _cluster_of_job(job: Object) -> Iterable[Hashable]:
+    reference = job.get("spec", {}).get("clusterRef", {})
+    return [(reference.get("namespace") or namespace_of(job), reference.get("name"))] if _job_is_open(job) else []
+
+
+RUNS_BY_JOB = Index("runs by job uid", kinds.QUANTUM_RUN, lambda run: [run["spec"]["jobRef"]["uid"]])
+OPEN_RUNS_BY_NODE = Index(
+    "unfinished runs by namespace and node",
+    kinds.QUANTUM_RUN,
+    lambda run: [(namespace_of(run), run["spec"]["nodeName"])] if _run_is_open(run) else [],
+)
+OPEN_JOBS_BY_CLUSTER = Index("unfinished jobs by namespace and name of the cluster", kinds.QUANTUM_JOB, _cluster_of_job)
+OPEN_JOBS_BY_NAMESPACE = Index(
+    "unfinished jobs by their namespace",
+    kinds.QUANTUM_JOB,
+    lambda job: [namespace_of(job)] if _job_is_open(job) else [],
+)
+EDGE_NODES_BY_CLUSTER = Index("EdgeNodes by uid of their EdgeCluster", kinds.EDGE_NODE, _by_owner)
+DAEMON_SETS_BY_CLUSTER = Index("DaemonSets by uid of their EdgeCluster", kinds.DAEMON_SET, _by_owner)
+INDEXES = (
+    RUNS_BY_JOB,
+    OPEN_RUNS_BY_NODE,
+    OPEN_JOBS_BY_CLUSTER,
+    OPEN_JOBS_BY_NAMESPACE,
+    EDGE_NODES_BY_CLUSTER,
+    DAEMON_SETS_BY_CLUSTER,
+)
+
+
+class Store:
+    """All watched objects, trimmed. Not thread-safe; everything happens on one event loop."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Kind, dict[tuple[str, str], Object]] = defaultdict(dict)
+        self._indexes: dict[Index, dict[Hashable, dict[tuple[str, str], None]]] = {
+            index: defaultdict(dict) for index in INDEXES
+        }
+        self._gone: OrderedDict[str, int] = OrderedDict()
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """One object, or None. It is shared: never change it."""
+        return self._objects[kind].get((namespace, name))
+
+    def all(self, kind: Kind) -> Iterator[Object]:
+        """All objects of a kind, at this moment."""
+        return iter(list(self._objects[kind].values()))
+
+    def count(self, kind: Kind) -> int:
+        """How many objects of a kind there are."""
+        return len(self._objects[kind])
+
+    def find(self, index: Index, key: Hashable) -> list[Object]:
+        """The objects that `index` has under `key`, in the order in which they came."""
+        objects = self._objects[index.kind]
+        return [objects[place] for place in self._indexes[index].get(key, ())]
+
+    def count_by(self, index: Index, key: Hashable) -> int:
+        """How many objects `index` has under `key`."""
+        return len(self._indexes[index].get(key, ()))
+
+    def put(self, kind: Kind, obj: Object) -> Change | None:
+        """Take in an object; None if it is not newer, or if nothing that is kept of it changed."""
+        place = (namespace_of(obj), name_of(obj))
+        version = version_of(obj)
+        old = self._objects[kind].get(place)
+        if (old is not None and version <= version_of(old)) or version <= self._gone.get(uid_of(obj), -1):
+            return None
+        new = trim(kind, obj)
+        self._replace(kind, place, old, new)
+        return Change(kind, old, new) if old is None or _essence(old) != _essence(new) else None
+
+    def remove(self, kind: Kind, namespace: str, name: str, uid: str, version: int) -> Change | None:
+        """Take in that the object of this uid was gone at `version`; None if it was not here."""
+        self._gone[uid] = max(version, self._gone.pop(uid, 0))
+        while len(self._gone) > MAX_TOMBSTONES:
+            self._gone.popitem(last=False)
+        place = (namespace, name)
+        old = self._objects[kind].get(place)
+        if old is None or uid_of(old) != uid or version_of(old) > version:
+            return None
+        self._replace(kind, place, old, None)
+        return Change(kind, old, None)
+
+    def _replace(self, kind: Kind, place: tuple[str, str], old: Object | None, new: Object | None) -> None:
+        for index, entries in self._indexes.items():
+            if index.kind is not kind:
+                continue
+            for key in index.keys(old) if old is not None else ():
+                entries[key].pop(place, None)
+                if not entries[key]:
+                    del entries[key]
+            for key in index.keys(new) if new is not None else ():
+                entries[key][place] = None
+        if new is None:
+            self._objects[kind].pop(place, None)
+        else:
+            self._objects[kind][place] = new
+
+
+def _essence(obj: Object) -> Object:
+    return obj | {"metadata": {k: v for k, v in obj["metadata"].items() if k != "resourceVersion"}}

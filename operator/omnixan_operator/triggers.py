@@ -1,0 +1,194 @@
+"""Which keys a change of an object wakes. Pure: the change and the store in, keys out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from omnixan.edge_network.api.meta import CLAIM_LABEL
+from omnixan_operator import kinds
+from omnixan_operator.desired.common import claim_mark
+from omnixan_operator.keys import CLAIMS, Key, job_key_of, key_of
+from omnixan_operator.kinds import Kind, Object
+from omnixan_operator.store import (
+    OPEN_JOBS_BY_CLUSTER,
+    OPEN_JOBS_BY_NAMESPACE,
+    OPEN_RUNS_BY_NODE,
+    RUNS_BY_JOB,
+    Change,
+    Store,
+    controller_of,
+    name_of,
+    namespace_of,
+    uid_of,
+)
+
+RUNNING_DELAY = 1.0
+"""A run that is over within this time never shows as Running in its job: that saves a write for every short job."""
+PROGRESS_DELAY = 2.0
+"""A job's status follows its run's progress at most this often."""
+
+
+class Wake(NamedTuple):
+    """A key to reconcile, in `after` seconds."""
+
+    key: Key
+    after: float = 0.0
+
+
+def wakes(change: Change, store: Store) -> Iterator[Wake]:
+    """The keys that `change` concerns."""
+    for found in _RULES[change.kind](change, store):
+        yield found if isinstance(found, Wake) else Wake(found)
+
+
+def everything(store: Store) -> Iterator[Key]:
+    """All keys: what is reconciled after the start."""
+    yield CLAIMS
+    for kind in (kinds.EDGE_CLUSTER, kinds.EDGE_NODE, kinds.QUANTUM_JOB, kinds.QUANTUM_RUN):
+        for obj in store.all(kind):
+            yield key_of(kind, obj)
+
+
+def _edge_cluster(change: Change, store: Store) -> Iterable[Key]:
+    obj = change.object
+    yield key_of(kinds.EDGE_CLUSTER, obj)
+    if _wish(change.old) == _wish(change.new):
+        return
+    yield CLAIMS
+    yield from _jobs(store.find(OPEN_JOBS_BY_CLUSTER, (namespace_of(obj), name_of(obj))))
+
+
+def _wish(obj: Object | None) -> Any:
+    """What of an EdgeCluster others depend on: not its status."""
+    if obj is None:
+        return None
+    metadata = obj["metadata"]
+    return uid_of(obj), obj.get("spec"), metadata.get("annotations"), metadata.get("deletionTimestamp")
+
+
+def _node(change: Change, store: Store) -> Iterable[Key]:
+    yield CLAIMS
+    marks = {
+        obj["metadata"].get("labels", {}).get(CLAIM_LABEL, "").rpartition(".")[2]
+        for obj in (change.old, change.new)
+        if obj is not None
+    }
+    if _claim(change.old) != _claim(change.new):
+        for cluster in store.all(kinds.EDGE_CLUSTER):
+            if claim_mark(uid_of(cluster)) in marks:
+                yield key_of(kinds.EDGE_CLUSTER, cluster)
+
+
+def _claim(node: Object | None) -> str | None:
+    return None if node is None else node["metadata"].get("labels", {}).get(CLAIM_LABEL)
+
+
+def _namespace(change: Change, store: Store) -> Iterable[Key]:
+    return _jobs(job for job in store.find(OPEN_JOBS_BY_NAMESPACE, name_of(change.object)) if not _placed(job))
+
+
+def _edge_node(change: Change, store: Store) -> Iterable[Key]:
+    obj = change.object
+    yield key_of(kinds.EDGE_NODE, obj)
+    owner = controller_of(obj)
+    if owner is None:
+        return
+    yield Key(kinds.EDGE_CLUSTER.name, namespace_of(obj), owner["name"])
+    if _drain(change.old) != _drain(change.new):
+        yield CLAIMS
+    if _offer(change.old) != _offer(change.new):
+        jobs = store.find(OPEN_JOBS_BY_CLUSTER, (namespace_of(obj), owner["name"]))
+        yield from _jobs(job for job in jobs if not _placed(job))
+    if change.new is None:
+        for run in store.find(OPEN_RUNS_BY_NODE, (namespace_of(obj), name_of(obj))):
+            yield job_key_of(run)
+
+
+def _drain(node: Object | None) -> Any:
+    return None if node is None else node.get("spec", {}).get("drain", False)
+
+
+def _offer(node: Object | None) -> Any:
+    """What of an EdgeNode placement looks at."""
+    if node is None:
+        return None
+    spec, status = node.get("spec", {}), node.get("status", {})
+    ready = next((c.get("status") for c in status.get("conditions", []) if c.get("type") == "Ready"), None)
+    return spec.get("tier"), spec.get("drain"), status.get("qubits"), ready
+
+
+def _job(change: Change, store: Store) -> Iterable[Key]:
+    yield key_of(kinds.QUANTUM_JOB, change.object)
+    if change.new is None or (change.old is not None and uid_of(change.old) != uid_of(change.new)):
+        gone = change.old if change.old is not None else change.object
+        for run in store.find(RUNS_BY_JOB, uid_of(gone)):
+            yield key_of(kinds.QUANTUM_RUN, run)
+
+
+def _run(change: Change, store: Store) -> Iterable[Key | Wake]:
+    run = change.object
+    key = job_key_of(run)
+    before, after = (_run_status(change.old), _run_status(change.new))
+    state = after.get("state")
+    ended = change.new is None or state in ("Succeeded", "Failed")
+    if change.old is None or ended:
+        yield key
+    elif before.get("state") != state:
+        yield Wake(key, RUNNING_DELAY)
+    else:
+        yield Wake(key, PROGRESS_DELAY)
+    job = store.get(kinds.QUANTUM_JOB, key.namespace, key.name)
+    if change.new is not None and (job is None or uid_of(job) != run["spec"]["jobRef"]["uid"]):
+        yield key_of(kinds.QUANTUM_RUN, run)
+    node = store.get(kinds.EDGE_NODE, namespace_of(run), run["spec"]["nodeName"])
+    if ended and _drain(node):
+        yield CLAIMS
+
+
+def _run_status(run: Object | None) -> Object:
+    return {} if run is None else run.get("status", {})
+
+
+def _lease(change: Change, store: Store) -> Iterable[Key]:
+    """A renewal of a Ready node's Lease changes nothing: its check at the Lease's end sees it."""
+    lease = change.object
+    node = store.get(kinds.EDGE_NODE, namespace_of(lease), name_of(lease))
+    if node is None:
+        return
+    ready = any(
+        c.get("type") == "Ready" and c.get("status") == "True" for c in node.get("status", {}).get("conditions", [])
+    )
+    if change.old is None or change.new is None or not ready:
+        yield key_of(kinds.EDGE_NODE, node)
+
+
+def _child(change: Change, store: Store) -> Iterable[Key]:
+    owner = controller_of(change.object)
+    if owner is not None and owner.get("kind") in (kinds.EDGE_CLUSTER.name, kinds.QUANTUM_JOB.name):
+        yield Key(owner["kind"], namespace_of(change.object), owner["name"])
+
+
+def _jobs(jobs: Iterable[Object]) -> Iterator[Key]:
+    for job in jobs:
+        yield key_of(kinds.QUANTUM_JOB, job)
+
+
+def _placed(job: Object) -> bool:
+    return bool(job.get("status", {}).get("run"))
+
+
+_RULES: dict[Kind, Callable[[Change, Store], Iterable[Key | Wake]]] = {
+    kinds.EDGE_CLUSTER: _edge_cluster,
+    kinds.EDGE_NODE: _edge_node,
+    kinds.QUANTUM_JOB: _job,
+    kinds.QUANTUM_RUN: _run,
+    kinds.NODE: _node,
+    kinds.NAMESPACE: _namespace,
+    kinds.LEASE: _lease,
+    kinds.SERVICE_ACCOUNT: _child,
+    kinds.ROLE_BINDING: _child,
+    kinds.DAEMON_SET: _child,
+    kinds.CONFIG_MAP: _child,
+}
+assert set(_RULES) == set(kinds.WATCHED)

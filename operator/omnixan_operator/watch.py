@@ -1,0 +1,88 @@
+"""kopf as informer: it lists, watches, reconnects and authenticates; what it sees goes into the feed.
+
+No create, update or delete handlers, no timers, no finalizers: kopf writes nothing to any object. Each kind has an
+index function, which kopf calls for every object before any event handler of any kind runs (so the store is complete
+when the first key is reconciled), and an event handler, which sees deletions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import Any
+
+import kopf
+
+from omnixan.edge_network.api.meta import GROUP, MANAGED_BY
+from omnixan_operator.feed import Feed
+from omnixan_operator.kinds import WATCHED, Kind
+from omnixan_operator.resync import Resync
+
+
+def operator_settings() -> kopf.OperatorSettings:
+    """kopf's settings, where its defaults do not fit."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False  # we post our own Events
+    settings.posting.reporting_component = MANAGED_BY
+    settings.peering.standalone = True
+    settings.scanning.disabled = True  # the kinds are fixed: no watch on CRDs, no right to it
+    settings.persistence.finalizer = f"{GROUP}/finalizer"  # never set: there are no handlers that need one
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 310
+    settings.watching.connect_timeout = 30
+    settings.watching.inactivity_timeout = 90  # the API server sends a bookmark a minute
+    settings.watching.reconnect_backoff = 1.0
+    settings.watching.chunk_size = 100  # results may have half a megabyte each
+    settings.networking.request_timeout = 60
+    settings.networking.connect_timeout = 10
+    settings.queueing.worker_limit = None  # a limit would hold a slot for `idle_timeout` per object
+    settings.queueing.idle_timeout = 1.0
+    settings.queueing.error_delays = [1, 2, 5, 10, 30, 60]
+    settings.process.ultimate_exiting_timeout = 20
+    for kind in WATCHED:
+        if kind.selector:
+            settings.watching.label_selectors[(kind.group, kind.version, kind.plural)] = kind.selector
+    return settings
+
+
+def registry(feed: Feed, resync: Resync, started: Callable[[], None]) -> kopf.OperatorRegistry:
+    """kopf's handlers, in a registry of their own. `started` is called when kopf has set its signal handlers."""
+    handlers = kopf.OperatorRegistry()
+    kopf.on.login(registry=handlers, id="login")(_login)
+
+    async def on_startup(**_: Any) -> None:
+        started()
+
+    kopf.on.startup(registry=handlers, id="started")(on_startup)
+    for kind in WATCHED:
+        _watch(handlers, kind, feed, resync)
+    return handlers
+
+
+def _watch(handlers: kopf.OperatorRegistry, kind: Kind, feed: Feed, resync: Resync) -> None:
+    async def take_in(body: kopf.Body, **_: Any) -> None:
+        feed.put(kind, dict(body))
+
+    async def on_event(event: kopf.RawEvent, **_: Any) -> None:
+        if event["type"] == "DELETED":
+            feed.gone(kind, dict(event["object"]))
+        elif event["type"] is None and feed.started:
+            resync.listed_again(kind)
+        feed.start()
+
+    where = (kind.group, kind.version, kind.plural)
+    kopf.index(*where, registry=handlers, id=f"store-{kind.plural}")(take_in)
+    kopf.on.event(*where, registry=handlers, id=f"wake-{kind.plural}")(on_event)
+
+
+async def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    """From KUBECONFIG if it is set, else the pod's service account, by address: cluster DNS may be down."""
+    if os.environ.get("KUBECONFIG"):
+        return await asyncio.to_thread(kopf.login_with_kubeconfig, **kwargs)
+    found = await asyncio.to_thread(kopf.login_with_service_account, **kwargs)
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if found is None or not host:
+        return found
+    return dataclasses.replace(found, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
