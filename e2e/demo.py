@@ -9,8 +9,9 @@ from typing import Any
 
 from e2e import install, manifests
 from e2e.cluster import open_cluster
+from e2e.cluster.golang import program
 from e2e.cluster.images import ensure_images
-from e2e.cluster.tools import tools
+from e2e.cluster.pypi import helm
 from e2e.kubectl import Kubectl, is_true
 
 TENANT = "demo"
@@ -43,12 +44,12 @@ def main() -> None:
     cluster = open_cluster()
     cluster.up()
     images = ensure_images(cluster)
-    kubectl = Kubectl(tools().kubectl, cluster.kubeconfig)
+    kubectl = Kubectl(program("kubectl"), cluster.kubeconfig)
     story = Story(kubectl)
 
     story.tell("The product is a Helm chart: operator and analyzer in omnixan-system, room for agents in omnixan.")
     workers = install.label_workers(kubectl)
-    install.Release(kubectl, tools().helm, images.operator, images.agent).install()
+    install.Release(kubectl, helm(), images.operator, images.agent).install()
     story.show("get", "pods", "-n", install.SYSTEM_NAMESPACE)
 
     story.tell(f"The platform team applies one EdgeCluster: three nodes in two pools, out of {', '.join(workers)}.")

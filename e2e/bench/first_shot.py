@@ -15,8 +15,9 @@ from e2e import install, manifests
 from e2e.bench import figures
 from e2e.bench.memory import agent_pss_mib, operator_rss_mib
 from e2e.cluster import Cluster, open_cluster
+from e2e.cluster.golang import program
 from e2e.cluster.images import ensure_images
-from e2e.cluster.tools import tools
+from e2e.cluster.pypi import helm
 from e2e.kubectl import Kubectl, eventually, is_true
 
 JOBS = 220
@@ -31,9 +32,9 @@ def run() -> None:
     cluster = open_cluster()
     cluster.up()
     images = ensure_images(cluster)
-    kubectl = Kubectl(tools().kubectl, cluster.kubeconfig)
+    kubectl = Kubectl(program("kubectl"), cluster.kubeconfig)
     install.label_workers(kubectl)
-    install.Release(kubectl, tools().helm, images.operator, images.agent).install()
+    install.Release(kubectl, helm(), images.operator, images.agent).install()
     install.make_tenant(kubectl, TENANT)
     kubectl.run("delete", "quantumjobs", "--all", "-n", TENANT)
     kubectl.run("delete", "edgeclusters", "--all", "--all-namespaces")

@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
-from e2e.cluster.images import ensure_images
-from e2e.cluster.tools import tools
 
 from e2e import install, manifests
 from e2e.cluster import open_cluster
+from e2e.cluster.golang import program
+from e2e.cluster.images import ensure_images
+from e2e.cluster.pypi import helm
 from e2e.kubectl import Kubectl, eventually, is_true
 
 EdgeClusterMaker = Callable[[dict[str, Any]], AbstractContextManager[dict[str, Any]]]
@@ -31,14 +32,14 @@ def cluster() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def kubectl(cluster: Any) -> Kubectl:
     """kubectl on the cluster."""
-    return Kubectl(tools().kubectl, cluster.kubeconfig)
+    return Kubectl(program("kubectl"), cluster.kubeconfig)
 
 
 @pytest.fixture(scope="session")
 def release(cluster: Any, kubectl: Kubectl) -> install.Release:
     """The installed product, on clean nodes: what an earlier run left is removed first."""
     images = ensure_images(cluster)
-    found = install.Release(kubectl, tools().helm, images.operator, images.agent)
+    found = install.Release(kubectl, helm(), images.operator, images.agent)
     install.label_workers(kubectl)
     found.install()
     kubectl.run("delete", "edgeclusters", "--all", "--all-namespaces", "--wait=true")
