@@ -1,0 +1,87 @@
+"""`make test`: every part of the tests, with one cluster, and a line with the minutes of each part at the end.
+
+Lint and unit tests run while the cluster is built and raised: the one waits for disks and downloads, the other does not.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from e2e.cluster import open_cluster
+from e2e.cluster.images import ensure_images
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Suite:
+    """The parts so far: name, seconds, whether it went well."""
+
+    parts: list[tuple[str, float, bool]] = field(default_factory=list)
+
+    def run(self, name: str, *commands: list[str]) -> None:
+        """One part: its commands one after another; it fails if one of them does, and the rest is run all the same."""
+        print(f"\n══ {name}", flush=True)
+        begin = time.monotonic()
+        results = [subprocess.run(command, check=False).returncode for command in commands]
+        self.add(name, time.monotonic() - begin, not any(results))
+
+    def add(self, name: str, seconds: float, well: bool) -> None:
+        """Note how a part ended."""
+        self.parts.append((name, seconds, well))
+        print(f"══ {name}: {'ok' if well else 'FAILED'}, {seconds / 60:.1f} min", flush=True)
+
+    def close(self) -> int:
+        """Print all parts; the exit status."""
+        print("\n══ minutes")
+        for name, seconds, well in self.parts:
+            print(f"   {name:<12} {seconds / 60:5.1f}  {'ok' if well else 'FAILED'}")
+        return 0 if all(well for _, _, well in self.parts) else 1
+
+
+def _raise_cluster(suite: Suite) -> None:
+    begin = time.monotonic()
+    well = False
+    try:
+        cluster = open_cluster()
+        cluster.up(fresh=True)
+        ensure_images(cluster)
+        well = True
+    except Exception as error:  # told here: a thread's exception would else be a traceback in the middle of a part
+        print(f"the cluster did not come up: {error}", file=sys.stderr, flush=True)
+    suite.add("cluster", time.monotonic() - begin, well)
+
+
+def _python(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", *arguments]
+
+
+def main() -> None:
+    """Run everything; exits with 1 if a part failed."""
+    begin = time.monotonic()
+    suite = Suite()
+    cluster = threading.Thread(target=_raise_cluster, args=(suite,))
+    cluster.start()
+    suite.run(
+        "lint",
+        _python("ruff", "check", "."),
+        _python("ruff", "format", "--check", "--quiet", "."),
+        _python("mypy"),
+        [str(BIN / "lint-imports")],
+        _python("omnixan.edge_network.api.crd", "--check"),
+    )
+    suite.run("test-unit", _python("pytest", "tests/unit", "-q"))
+    cluster.join()
+    suite.run("test-api", _python("pytest", "tests/api", "-q"))
+    suite.run("test-e2e", _python("pytest", "e2e/scenarios", "-v", "--durations=10"))
+    suite.add("all", time.monotonic() - begin, all(well for _, _, well in suite.parts))
+    raise SystemExit(suite.close())
+
+
+if __name__ == "__main__":
+    main()
