@@ -55,9 +55,7 @@ class _Question:
 class Analyzer:
     """Asks over a Unix socket: 4-byte big-endian length, then JSON, both ways."""
 
-    def __init__(
-        self, socket: str, wake: Callable[[Key], None], metrics: Metrics, monotonic: Callable[[], float]
-    ) -> None:
+    def __init__(self, socket: str, wake: Callable[[Key], None], metrics: Metrics, monotonic: Callable[[], float]) -> None:
         self._socket = socket
         self._wake = wake
         self._metrics = metrics

@@ -149,9 +149,7 @@ class ApiServer:
         metadata = obj["metadata"]
         path = kind.path(metadata.get("namespace", ""), metadata["name"], "status")
         query = {"fieldManager": FIELD_MANAGER}
-        return await self._call(
-            "PATCH", "apply_status", kind, path, query=query, body=kind.identify(obj), content=_APPLY
-        )
+        return await self._call("PATCH", "apply_status", kind, path, query=query, body=kind.identify(obj), content=_APPLY)
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Object, manager: str) -> Object:
         """JSON merge patch; null removes a field, whoever owns it."""

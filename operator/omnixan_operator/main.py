@@ -48,12 +48,8 @@ async def run(settings: Settings) -> None:
     analyzer = Analyzer(settings.analyzer_socket, queue.add, metrics, time.monotonic)
     recorder = Recorder(api, metrics, settings.pod_name, time.monotonic)
     resync = Resync(api, store, feed, metrics)
-    ctx = Context(
-        settings, store, feed, queue, api, analyzer, recorder, metrics, lambda: datetime.now(UTC), time.monotonic
-    )
-    endpoint = Endpoint(
-        metrics, store, queue.__len__, lambda: "" if feed.started else "the initial listing is not done"
-    )
+    ctx = Context(settings, store, feed, queue, api, analyzer, recorder, metrics, lambda: datetime.now(UTC), time.monotonic)
+    endpoint = Endpoint(metrics, store, queue.__len__, lambda: "" if feed.started else "the initial listing is not done")
     await endpoint.start(settings.metrics_host, settings.metrics_port)
     logger.info("listening on port %d", endpoint.port)
     workers = [asyncio.create_task(work(ctx), name=f"worker {i}") for i in range(settings.workers)]
@@ -81,12 +77,12 @@ async def _inform(api: ApiServer, feed: Feed, resync: Resync, stop: asyncio.Even
         while not await _served(api, kind):
             if await _stopped_within(stop, 2.0):
                 return
-    await kopf.operator(
-        registry=watch.registry(feed, resync, lambda: _listen_to_signals(stop)),
-        settings=watch.operator_settings(),
-        clusterwide=True,
-        stop_flag=stop,
+    others = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=watch.registry(feed, resync), settings=watch.operator_settings(), clusterwide=True, stop_flag=stop
     )
+    _listen_to_signals(stop)
+    await kopf.run_tasks(tasks, ignored=others)
     if not stop.is_set():
         raise PartDiedError("kopf ended by itself")
 
@@ -112,7 +108,7 @@ async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
 
 
 def _listen_to_signals(stop: asyncio.Event) -> None:
-    """kopf sets handlers of its own when it starts; ours end the workers first, so they are set again then."""
+    """Also after kopf has set handlers of its own: ours end the workers first."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

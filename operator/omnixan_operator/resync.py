@@ -66,11 +66,7 @@ class Resync:
         listed, version = await self._api.list_metadata(kind)
         present = {(*_place(obj), uid_of(obj)) for obj in listed}
         for place, obj in before.items():
-            if (
-                (*place, uid_of(obj)) not in present
-                and version > version_of(obj)
-                and self._feed.gone(kind, obj, version)
-            ):
+            if (*place, uid_of(obj)) not in present and version > version_of(obj) and self._feed.gone(kind, obj, version):
                 self._metrics.missed_deletions.labels(kind.name).inc()
                 logger.warning("%s %s/%s was deleted unseen", kind.name, *place)
         for obj in listed:

@@ -156,9 +156,7 @@ def _lease(change: Change, store: Store) -> Iterable[Key]:
     node = store.get(kinds.EDGE_NODE, namespace_of(lease), name_of(lease))
     if node is None:
         return
-    ready = any(
-        c.get("type") == "Ready" and c.get("status") == "True" for c in node.get("status", {}).get("conditions", [])
-    )
+    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in node.get("status", {}).get("conditions", []))
     if change.old is None or change.new is None or not ready:
         yield key_of(kinds.EDGE_NODE, node)
 

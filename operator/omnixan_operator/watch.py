@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from collections.abc import Callable
 from typing import Any
 
 import kopf
@@ -47,15 +46,10 @@ def operator_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def registry(feed: Feed, resync: Resync, started: Callable[[], None]) -> kopf.OperatorRegistry:
-    """kopf's handlers, in a registry of their own. `started` is called when kopf has set its signal handlers."""
+def registry(feed: Feed, resync: Resync) -> kopf.OperatorRegistry:
+    """kopf's handlers, in a registry of their own."""
     handlers = kopf.OperatorRegistry()
     kopf.on.login(registry=handlers, id="login")(_login)
-
-    async def on_startup(**_: Any) -> None:
-        started()
-
-    kopf.on.startup(registry=handlers, id="started")(on_startup)
     for kind in WATCHED:
         _watch(handlers, kind, feed, resync)
     return handlers

@@ -262,9 +262,7 @@ class _Pass:
 
     def _shortage(self, pools: Sequence[Pool], missing: int) -> Shortage:
         short = [pool for pool in pools if len(self.kept[pool.name]) < pool.max_nodes]
-        matching = [
-            m for m in self.nodes.values() if m.name not in self.held and any(matches(pool, m) for pool in short)
-        ]
+        matching = [m for m in self.nodes.values() if m.name not in self.held and any(matches(pool, m) for pool in short)]
         taken = [m for m in matching if m.name not in self.free and not self._mine(m)]
         unfit = [m for m in matching if m.name in self.free and not (m.ready and m.schedulable)]
         names = ", ".join(pool.name for pool in short)

@@ -49,9 +49,7 @@ def needs_apply(desired: Object, live: Object | None) -> bool:
 def contained(desired: Any, live: Any, *path: str) -> bool:
     """Whether everything in `desired` is in `live`."""
     if isinstance(desired, dict):
-        return isinstance(live, dict) and all(
-            contained(value, live.get(key), *path, key) for key, value in desired.items()
-        )
+        return isinstance(live, dict) and all(contained(value, live.get(key), *path, key) for key, value in desired.items())
     if isinstance(desired, list):
         return isinstance(live, list) and _list_contained(desired, live, path)
     if desired == "" and live is None:

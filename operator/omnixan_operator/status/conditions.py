@@ -33,9 +33,7 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def merge(
-    last: Iterable[Condition] | None, current: Iterable[Now], generation: int, moment: datetime
-) -> list[Condition]:
+def merge(last: Iterable[Condition] | None, current: Iterable[Now], generation: int, moment: datetime) -> list[Condition]:
     """The conditions `current`, in their order; what is not among them is dropped.
 
     lastTransitionTime stays when the status stays, whatever becomes of reason and message.

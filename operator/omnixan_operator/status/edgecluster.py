@@ -69,9 +69,7 @@ def stalled(last: EdgeClusterStatus, generation: int, message: str, moment: date
         Now("Stalled", "True", Reason.INVALID_SPEC, message),
     ]
     conditions = merge(last.conditions, current, generation, moment)
-    return last.model_copy(
-        update={"observed_generation": generation, "phase": phase(conditions), "conditions": conditions}
-    )
+    return last.model_copy(update={"observed_generation": generation, "phase": phase(conditions), "conditions": conditions})
 
 
 def phase(conditions: Sequence[Condition]) -> str:

@@ -138,9 +138,7 @@ def failed(job: QuantumJob, step: Fail, analysis: Analysis | None, seed: int, mo
 
 def stalled(job_status: QuantumJobStatus, generation: int, message: str, moment: datetime) -> QuantumJobStatus:
     """The job's spec cannot be read: it is left alone until it can."""
-    conditions = merge(
-        job_status.conditions, [Now("Stalled", "True", Reason.INVALID_SPEC, message)], generation, moment
-    )
+    conditions = merge(job_status.conditions, [Now("Stalled", "True", Reason.INVALID_SPEC, message)], generation, moment)
     return job_status.model_copy(
         update={"observed_generation": generation, "phase": phase(conditions), "conditions": conditions}
     )

@@ -1,0 +1,333 @@
+"""The operator's surroundings on a bare control plane: its process, the analyzer's, nodes, and agents played by us."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from omnixan.edge_network.api.meta import API_VERSION, CLAIM_LABEL, HEARTBEAT_LABEL
+from tests.api.client import Kube, Object, RefusedError
+
+ROOT = Path(__file__).resolve().parents[3]
+PATIENCE = 20.0
+LEASE = "coordination.k8s.io/v1"
+APPS = "apps/v1"
+BELL = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;'
+
+
+def wait(what: str, probe: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """Poll until `probe` returns something true, and return it."""
+    end = time.monotonic() + seconds
+    while not (found := _quiet(probe)):
+        assert time.monotonic() < end, f"after {seconds} s it is not so that {what}; last answer: {found!r}"
+        time.sleep(0.03)
+    return found
+
+
+def _quiet(probe: Callable[[], Any]) -> Any:
+    try:
+        return probe()
+    except RefusedError as error:
+        if error.code in (404, 409):
+            return None
+        raise
+
+
+def process(module: str, *arguments: str, log: Path, **environment: str) -> subprocess.Popen[bytes]:
+    """A Python module as a process with the repository's packages."""
+    paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "node_agent"))
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            env=os.environ | {"PYTHONPATH": paths} | environment,
+            stdout=output,
+            stderr=output,
+        )
+
+
+class Operator:
+    """The real operator, as a process."""
+
+    def __init__(self, kubeconfig: Path, socket: Path, log: Path) -> None:
+        self._environment = {
+            "KUBECONFIG": str(kubeconfig),
+            "AGENT_IMAGE": "registry.invalid/agent:1",
+            "ANALYZER_SOCKET": str(socket),
+            "METRICS_HOST": "127.0.0.1",
+            "METRICS_PORT": "0",
+        }
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port = 0
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        seen = self.log.stat().st_size if self.log.exists() else 0
+        self._process = process("omnixan_operator.main", log=self.log, **self._environment)
+        self._port = wait("the operator says its port", lambda: self._said_port(seen))
+        wait("the operator is ready", lambda: self._get("/readyz").ok)
+
+    def _said_port(self, seen: int) -> int:
+        assert self._process is not None and self._process.poll() is None, self.log.read_text()[seen:]
+        found = re.search(rb"listening on port (\d+)", self.log.read_bytes()[seen:])
+        return int(found[1]) if found else 0
+
+    def stop(self, how: int = signal.SIGTERM) -> int:
+        """End it; returns its exit status."""
+        assert self._process is not None
+        self._process.send_signal(how)
+        return self._process.wait(20)
+
+    def restart(self) -> None:
+        """End it and start another."""
+        self.stop()
+        self.start()
+
+    def requests(self, *, writes_only: bool = True) -> dict[tuple[str, str], int]:
+        """Requests to the API server since the start, by verb and kind; watches and their lists are kopf's own."""
+        counts: dict[tuple[str, str], int] = {}
+        pattern = r'^omnixan_operator_api_requests_total\{code="\d+",kind="(\w+)",verb="(\w+)"\} (\S+)'
+        for kind, verb, count in re.findall(pattern, self._get("/metrics").text, re.MULTILINE):
+            if verb not in (("get", "list") if writes_only else ("list",)):
+                counts[verb, kind] = counts.get((verb, kind), 0) + int(float(count))
+        return counts
+
+    def settled(self) -> None:
+        """Wait until no key is due or in hand for a moment."""
+        last: list[Any] = []
+
+        def quiet() -> bool:
+            last.append(re.findall(r"^omnixan_operator_reconcile_total.*", self._get("/metrics").text, re.MULTILINE))
+            return len(last) > 12 and all(entry == last[-1] for entry in last[-12:])
+
+        wait("the operator is settled", quiet)
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's series."""
+        return sum(float(v) for v in re.findall(rf"^{name}(?:\{{.*\}})? (\S+)", self._get("/metrics").text, re.M))
+
+    def _get(self, path: str) -> requests.Response:
+        try:
+            return requests.get(f"http://127.0.0.1:{self._port}{path}", timeout=5)
+        except requests.ConnectionError:
+            answer = requests.Response()
+            answer.status_code = 503
+            return answer
+
+
+def micro_time() -> str:
+    """Now, as Kubernetes writes a MicroTime."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+RESULT = {
+    "summary": {
+        "shots": 4,
+        "distinctOutcomes": 2,
+        "top": [
+            {"bitstring": "00", "count": 3, "probability": 0.75},
+            {"bitstring": "11", "count": 1, "probability": 0.25},
+        ],
+    },
+    "counts": {"00": 3, "11": 1},
+}
+
+
+class Agents:
+    """Plays the node agents (and the DaemonSet controller's count) of a namespace."""
+
+    def __init__(self, kube: Kube) -> None:
+        self.kube = kube
+        self.qubits: dict[str, int] = {}
+        self.work = True
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Agents:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.03):
+            try:
+                self.step()
+            except RefusedError:
+                continue  # what it looked at is gone or changed; the next step sees
+
+    def step(self) -> None:
+        """Report every EdgeNode ready, and run what waits."""
+        for node in self.kube.list("EdgeNode"):
+            self.report(node["metadata"]["name"], node)
+        for daemon_set in self.kube.list("DaemonSet", APPS):
+            self.roll_out(daemon_set)
+        for run in self.kube.list("QuantumRun") if self.work else ():
+            if run.get("status", {}).get("state") not in ("Succeeded", "Failed"):
+                self.succeed(run["metadata"]["name"])
+
+    def report(self, name: str, node: Object, ready: bool = True) -> None:
+        """The agent's part of an EdgeNode's status, and its first Lease; only when they change."""
+        qubits = self.qubits.get(name, 8)
+        status = node.get("status", {})
+        reported = {c["type"]: c["status"] for c in status.get("conditions", ())}.get("AgentReady")
+        if (reported, status.get("qubits")) == (str(ready), qubits):
+            return
+        self.beat(name, node["metadata"]["uid"])
+        condition = {
+            "type": "AgentReady",
+            "status": str(ready),
+            "reason": "WorkerWarm" if ready else "WorkerFailed",
+            "message": "",
+            "lastTransitionTime": micro_time()[:19] + "Z",
+            "observedGeneration": 0,
+        }
+        status = {"version": "0.0.0", "backend": "simulator", "qubits": qubits, "conditions": [condition]}
+        self._status("EdgeNode", name, status)
+
+    def beat(self, name: str, uid: str, seconds: int = 40) -> None:
+        """Renew a node's Lease."""
+        owner = {"apiVersion": API_VERSION, "kind": "EdgeNode", "name": name, "uid": uid}
+        metadata = {"name": name, "labels": {HEARTBEAT_LABEL: "true"}, "ownerReferences": [owner]}
+        spec = {"renewTime": micro_time(), "leaseDurationSeconds": seconds, "holderIdentity": "pod"}
+        self.kube.apply(
+            {"apiVersion": LEASE, "kind": "Lease", "metadata": metadata, "spec": spec}, "omnixan-agent", force=True
+        )
+
+    def roll_out(self, daemon_set: Object) -> None:
+        """What the DaemonSet controller would count: every claimed node runs the current template."""
+        claim = daemon_set["spec"]["template"]["spec"]["nodeSelector"][CLAIM_LABEL]
+        nodes = self.kube.list("Node", "v1", labelSelector=f"{CLAIM_LABEL}={claim}")
+        count, generation = len(nodes), daemon_set["metadata"]["generation"]
+        status = daemon_set.get("status", {})
+        if (status.get("updatedNumberScheduled", 0), status.get("observedGeneration")) != (count, generation):
+            status = {
+                "observedGeneration": generation,
+                "currentNumberScheduled": count,
+                "desiredNumberScheduled": count,
+                "numberMisscheduled": 0,
+                "numberReady": count,
+                "updatedNumberScheduled": count,
+            }
+            self.kube.patch("DaemonSet", daemon_set["metadata"]["name"], {"status": status}, "status", APPS)
+
+    def start(self, run: str) -> None:
+        """Report a run as running."""
+        self._status("QuantumRun", run, {"state": "Running", "startTime": micro_time()})
+
+    def succeed(self, run: str) -> None:
+        """Report a run as done."""
+        times = {name: micro_time() for name in ("startTime", "firstShotTime", "completionTime")}
+        usage = {"shots": 4, "cpuSeconds": 0.25}
+        self._status("QuantumRun", run, {"state": "Succeeded", "usage": usage, "result": RESULT} | times)
+
+    def fail(self, run: str, **error: Any) -> None:
+        """Report a run as failed."""
+        times = {"startTime": micro_time(), "completionTime": micro_time()}
+        self._status("QuantumRun", run, {"state": "Failed", "error": error} | times)
+
+    def _status(self, kind: str, name: str, status: Object) -> None:
+        obj = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "status": status}
+        self.kube.apply(obj, "omnixan-agent", "status")
+
+
+class Site:
+    """Kubernetes nodes, an EdgeCluster, jobs: what a test's manifests are about. Node names are the test's own."""
+
+    def __init__(self, kube: Kube) -> None:
+        self.kube = kube
+        self.mark = kube.namespace
+        self._nodes: list[str] = []
+
+    def node(self, suffix: str, role: str = "gw", *, ready: bool = True, cordoned: bool = False) -> str:
+        """A Kubernetes node; returns its name."""
+        name = f"{self.mark}-{suffix}"
+        self.kube.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {"name": name, "labels": {"role": role, "test": self.mark}},
+                "spec": {"unschedulable": cordoned},
+            }
+        )
+        self._nodes.append(name)
+        self.set_ready(name, ready)
+        return name
+
+    def set_ready(self, name: str, ready: bool) -> None:
+        """The node's Ready condition."""
+        time_ = micro_time()[:19] + "Z"
+        condition = {
+            "type": "Ready",
+            "status": str(ready),
+            "reason": "Test",
+            "message": "",
+            "lastHeartbeatTime": time_,
+            "lastTransitionTime": time_,
+        }
+        self.kube.patch("Node", name, {"status": {"conditions": [condition]}}, "status", "v1")
+
+    def pool(self, name: str = "gateway", role: str = "gw", tier: str = "gateway", **fields: Any) -> Object:
+        """A pool that selects this test's nodes of a role."""
+        selector = {"role": role, "test": self.mark}
+        return {"name": name, "tier": tier, "nodeSelector": selector, "qpu": {"qubits": 8}} | fields
+
+    def cluster(self, nodes: int, *pools: Object, name: str = "ec", **spec: Any) -> Object:
+        """Create an EdgeCluster."""
+        spec = {"nodes": nodes, "pools": list(pools) or [self.pool()]} | spec
+        metadata = {"name": name, "namespace": self.mark}
+        return self.kube.create({"apiVersion": API_VERSION, "kind": "EdgeCluster", "metadata": metadata, "spec": spec})
+
+    def job(self, name: str = "bell", *, kube: Kube | None = None, **spec: Any) -> Object:
+        """Create a job; by default a Bell pair on the EdgeCluster `ec` of the test's namespace."""
+        where = kube or self.kube
+        spec = {"clusterRef": {"namespace": self.mark, "name": "ec"}} | spec
+        if "program" not in spec and "algorithm" not in spec:
+            spec["program"] = {"inline": {"data": BELL}}
+        metadata = {"name": name, "namespace": where.namespace}
+        return where.create({"apiVersion": API_VERSION, "kind": "QuantumJob", "metadata": metadata, "spec": spec})
+
+    def claims(self) -> dict[str, str]:
+        """Claim labels of this test's nodes, by the part of the name after the mark."""
+        nodes = self.kube.list("Node", "v1", labelSelector=f"test={self.mark}")
+        found = {n["metadata"]["name"]: n["metadata"]["labels"].get(CLAIM_LABEL) for n in nodes}
+        return {name.removeprefix(f"{self.mark}-"): claim for name, claim in found.items() if claim}
+
+    def condition(self, kind: str, name: str, type_: str, kube: Kube | None = None) -> Object:
+        """A condition of an object; empty if it has none."""
+        obj = (kube or self.kube).get(kind, name)
+        conditions = obj.get("status", {}).get("conditions", ())
+        return next((c for c in conditions if c["type"] == type_), {})
+
+    def is_so(self, kind: str, name: str, type_: str, status: str = "True", reason: str = "") -> Object:
+        """Wait for a condition; returns the object."""
+
+        def holds() -> Object | None:
+            found = self.condition(kind, name, type_)
+            so = found.get("status") == status and reason in ("", found.get("reason"))
+            return self.kube.get(kind, name) if so else None
+
+        found: Object = wait(f"{kind} {name} is {type_}={status} {reason}", holds)
+        return found
+
+    def runs(self) -> list[Object]:
+        """The runs in the test's namespace, oldest first."""
+        return sorted(self.kube.list("QuantumRun"), key=lambda run: run["spec"]["attempt"])
+
+    def clear(self) -> None:
+        """Delete this test's nodes."""
+        for name in self._nodes:
+            self.kube.delete("Node", name, "v1")
