@@ -37,6 +37,7 @@ class Twin:
         )
         self._silent_until = time.monotonic() + SETTLE_SECONDS
         self._changed = asyncio.Event()
+        self._writing = asyncio.Lock()
         self.synced = asyncio.Event()
         """Set once the API server has answered whether the EdgeNode exists."""
 
@@ -93,6 +94,10 @@ class Twin:
 
     async def publish_now(self) -> None:
         """Write our share of the status if it differs from what stands there."""
+        async with self._writing:
+            await self._publish_once()
+
+    async def _publish_once(self) -> None:
         node = self._node
         if node is None:
             return

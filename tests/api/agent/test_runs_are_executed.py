@@ -1,0 +1,139 @@
+"""What becomes of a run on a node whose agent is well."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from datetime import datetime
+
+import pytest
+
+from tests.api.agent.harness import GHZ, Lab, eventually, slow_program
+
+
+def moment(text: str) -> datetime:
+    assert text.endswith("Z") and len(text) == len("2026-11-24T21:00:13.123456Z"), text
+    return datetime.fromisoformat(text)
+
+
+def test_a_run_succeeds_with_its_counts_and_times_in_one_write(lab: Lab):
+    agent = lab.agent().wait_ready()
+    made = lab.submit("ghz", shots=2000)
+    status = lab.ended("ghz")
+    assert status["state"] == "Succeeded", status
+    counts = status["result"]["counts"]
+    assert set(counts) == {"000", "111"} and sum(counts.values()) == 2000
+    assert abs(counts["000"] - 1000) < 6 * 500**0.5
+    assert status["result"]["summary"]["distinctOutcomes"] == 2
+    assert status["usage"]["shots"] == 2000
+    times = [moment(status[name]) for name in ("startTime", "firstShotTime", "completionTime")]
+    assert times == sorted(times)
+    assert agent.metric("omnixan_agent_runs_total", category="", state="Succeeded") == 1
+    managers = {m["manager"]: m.get("subresource") for m in lab.kube.get("QuantumRun", "ghz")["metadata"]["managedFields"]}
+    assert managers["omnixan-agent"] == "status"
+    path = lab.kube.path(made["apiVersion"], "QuantumRun")
+    assert versions_after(lab, path, made) == 1
+
+
+def versions_after(lab: Lab, path: str, made: dict) -> int:
+    """How often an object was written since it was made: its events in a watch that starts there."""
+    live = lab.kube.get("QuantumRun", made["metadata"]["name"])
+    session, host = lab.kube._session, lab.kube._host
+    query = {"watch": "1", "resourceVersion": made["metadata"]["resourceVersion"], "timeoutSeconds": "1"}
+    lines = session.get(host + path, params=query, timeout=30).text.splitlines()
+    assert f'"resourceVersion":"{live["metadata"]["resourceVersion"]}"' in lines[-1]
+    return len(lines)
+
+
+def test_equal_runs_have_equal_results_and_another_seed_another(lab: Lab):
+    lab.agent().wait_ready()
+    for name, seed in (("one", 5), ("two", 5), ("three", 6)):
+        lab.submit(name, seed=seed)
+    one, two, three = (lab.ended(name)["result"] for name in ("one", "two", "three"))
+    assert one == two != three
+
+
+BOMB = """OPENQASM 3.0;
+qubit q;
+bit c;
+for int i in [0:1000000000] { for int j in [0:1000000000] { } }
+c = measure q;
+"""
+BAD = {
+    "syntax": ("OPENQASM 3.0;\nqubit q;\nh q\n", None, "INVALID_PROGRAM", 3),
+    "include": ('OPENQASM 3.0;\ninclude "/etc/passwd";\nqubit q;\n', None, "PAYLOAD_REJECTED", 2),
+    "bomb": (BOMB, None, "PAYLOAD_REJECTED", None),
+    "pin": (GHZ, hashlib.sha256(b"another").hexdigest(), "PAYLOAD_REJECTED", None),
+    "wide": (GHZ.replace("[3]", "[64]"), None, "CAPABILITY_MISMATCH", None),
+}
+
+
+def test_bad_programs_fail_with_their_category_and_their_neighbours_run_on(lab: Lab):
+    agent = lab.agent().wait_ready()
+    for name, (program, pin, _, _) in BAD.items():
+        lab.submit(name, program, sha256=pin)
+        lab.submit(f"after-{name}")
+    for name, (_, _, category, line) in BAD.items():
+        status = lab.ended(name)
+        assert status["state"] == "Failed" and "result" not in status
+        error = status["error"]
+        assert error["category"] == category, error
+        assert error["reason"] and error["message"]
+        if line is not None:
+            assert abs(error["line"] - line) <= 1, error
+        assert lab.ended(f"after-{name}")["state"] == "Succeeded"
+    assert agent.metric("omnixan_agent_runs_total", category="PAYLOAD_REJECTED", state="Failed") == 3
+    assert agent.metric("omnixan_agent_runs_total", category="", state="Succeeded") == len(BAD)
+
+
+def test_a_run_beyond_its_time_fails_says_the_limit_and_the_next_one_runs(lab: Lab):
+    agent = lab.agent().wait_ready()
+    lab.submit("long", slow_program(2000), timeout=2)
+    lab.submit("next")
+    status = lab.ended("long")
+    assert status["error"]["category"] == "TIMEOUT" and status["error"]["reason"] == "Timeout"
+    assert "2 s" in status["error"]["message"] and "timeoutSeconds" in status["error"]["message"]
+    took = moment(status["completionTime"]) - moment(status["startTime"])
+    assert 2 <= took.total_seconds() < 4
+    assert lab.ended("next")["state"] == "Succeeded"
+    eventually(lambda: agent.metric("omnixan_agent_worker_restarts_total") == 1, "the killed worker is counted")
+
+
+def test_a_run_that_is_deleted_while_it_runs_is_ended_and_the_next_one_runs(lab: Lab):
+    agent = lab.agent().wait_ready()
+    lab.submit("unwanted", slow_program(2000))
+    lab.began("unwanted")
+    lab.submit("next")
+    lab.kube.delete("QuantumRun", "unwanted")
+    assert lab.ended("next", seconds=10)["state"] == "Succeeded"
+    assert agent.metric("omnixan_agent_runs_total", category="", state="Succeeded") == 1
+    events = eventually(lambda: lab.kube.list("Event", "v1"), "the new worker is told by an event")
+    assert [(e["reason"], e["involvedObject"]["name"]) for e in events] == [("WorkerReplaced", "node-1")]
+    assert lab.condition()["status"] == "True"
+
+
+def test_waiting_runs_are_taken_oldest_first_one_after_another_and_only_this_nodes(lab: Lab):
+    names = [f"run-{number:02d}" for number in range(40)]
+    for name in names:
+        lab.submit(name)
+    lab.submit("elsewhere", node="node-2")
+    lab.agent().wait_ready()
+    statuses = {name: lab.ended(name) for name in names}
+    created = {name: lab.kube.get("QuantumRun", name)["metadata"]["creationTimestamp"] for name in names}
+    in_turn = [statuses[name] for name in sorted(names, key=lambda name: (created[name], name))]
+    for earlier, later in itertools.pairwise(in_turn):
+        assert earlier["completionTime"] <= later["startTime"]
+    assert lab.status("elsewhere") == {}
+
+
+@pytest.mark.parametrize("shots", [60_000])
+def test_a_result_of_many_outcomes_arrives_whole_or_is_refused_with_its_category(lab: Lab, shots: int):
+    agent = lab.agent().wait_ready()
+    uniform = GHZ.replace("[3]", "[{n}]").split("h q[0]")[0] + "h q;\nc = measure q;\n"
+    lab.submit("whole", uniform.format(n=12), shots=shots)
+    lab.submit("vast", uniform.format(n=16), shots=shots)
+    counts = lab.ended("whole")["result"]["counts"]
+    assert len(counts) == 2**12 and sum(counts.values()) == shots
+    error = lab.ended("vast")["error"]
+    assert error["category"] == "RESULT_TOO_LARGE", error
+    assert agent.http("/livez")[0] == 200

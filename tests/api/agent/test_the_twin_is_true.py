@@ -1,0 +1,103 @@
+"""EdgeNode status and heartbeat: what is written, and above all what is not."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.api.agent.harness import Lab, eventually, slow_program
+from tests.api.client import Kube, new_namespace
+
+WATCHED_SECONDS = 23
+
+
+class Observed:
+    """What was seen of two nodes in WATCHED_SECONDS: node-1 idle, node-2 with a run that takes longer."""
+
+    def __init__(self) -> None:
+        self.node_versions: dict[str, set[str]] = {"node-1": set(), "node-2": set()}
+        self.renewals: dict[str, set[str]] = {"node-1": set(), "node-2": set()}
+        self.states: set[str] = set()
+
+
+@pytest.fixture(scope="module")
+def observed(control_plane: Kube, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
+    with new_namespace(control_plane) as kube:
+        lab = Lab(kube, kubeconfig, tmp_path_factory.mktemp("twin"))
+        try:
+            lab.grant()
+            for node in ("node-1", "node-2"):
+                lab.node(node)
+                lab.agent(node).wait_ready()
+            for node in ("node-1", "node-2"):
+                eventually(lambda node=node: lab.condition(node).get("status") == "True", "the node reports itself")
+                eventually(lambda node=node: lab.lease(node), "there is a heartbeat")
+            lab.submit("long", slow_program(2000), node="node-2", timeout=WATCHED_SECONDS + 30)
+            lab.began("long")
+            seen = Observed()
+            end = time.monotonic() + WATCHED_SECONDS
+            while time.monotonic() < end:
+                for node in ("node-1", "node-2"):
+                    seen.node_versions[node].add(kube.get("EdgeNode", node)["metadata"]["resourceVersion"])
+                    lease = lab.lease(node)
+                    assert lease is not None
+                    seen.renewals[node].add(lease["spec"]["renewTime"])
+                seen.states.add(lab.status("long")["state"])
+                time.sleep(0.2)
+            yield seen
+        finally:
+            lab.close()
+
+
+def test_an_idle_agent_writes_nothing_but_its_heartbeat(observed: Observed):
+    assert len(observed.node_versions["node-1"]) == 1
+    assert len(observed.renewals["node-1"]) in (3, 4)
+
+
+def test_a_long_run_does_not_starve_the_heartbeat(observed: Observed):
+    assert observed.states == {"Running"}
+    times = sorted(map(datetime.fromisoformat, observed.renewals["node-2"]))
+    assert len(times) >= 3
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < timedelta(seconds=13)
+    assert len(observed.node_versions["node-2"]) == 1
+
+
+def test_the_node_reports_what_it_is(lab: Lab):
+    lab.agent(QUBITS="11").wait_ready()
+    eventually(lambda: lab.condition().get("status") == "True", "the node reports itself")
+    status = lab.kube.get("EdgeNode", "node-1")["status"]
+    assert (status["backend"], status["qubits"]) == ("simulator", 11) and status["version"]
+    assert lab.condition()["reason"] == "WorkerWarm"
+    lease = eventually(lab.lease, "there is a heartbeat")
+    assert lease["spec"]["holderIdentity"] == "node-1-pod-0" and lease["spec"]["leaseDurationSeconds"] == 40
+    assert lease["metadata"]["labels"] == {"edge.omnixan.io/heartbeat": "true"}
+    owner = lab.kube.get("EdgeNode", "node-1")
+    assert [o["uid"] for o in lease["metadata"]["ownerReferences"]] == [owner["metadata"]["uid"]]
+
+
+def test_an_edge_node_that_comes_late_or_again_gets_its_status(lab: Lab):
+    lab.kube.delete("EdgeNode", "node-1")
+    agent = lab.agent().wait_ready()
+    assert "does not exist yet" in agent.log()
+    for _ in range(2):
+        lab.node()
+        eventually(lambda: lab.condition().get("status") == "True", "the new EdgeNode has its status", seconds=10)
+        lab.kube.delete("EdgeNode", "node-1")
+
+
+def test_what_the_operator_writes_beside_it_stays(lab: Lab):
+    node = {"apiVersion": "edge.omnixan.io/v1alpha1", "kind": "EdgeNode", "metadata": {"name": "node-1"}}
+    ready = {"type": "Ready", "status": "False", "reason": "Waiting", "message": "", "observedGeneration": 1}
+    ready["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+    status = {"observedGeneration": 1, "conditions": [ready]}
+    lab.kube.apply(node | {"status": status}, "omnixan-operator", "status")
+    lab.agent().wait_ready()
+    eventually(lambda: lab.condition().get("status") == "True", "the node reports itself")
+    live = lab.kube.get("EdgeNode", "node-1")["status"]
+    assert live["observedGeneration"] == 1
+    assert {c["type"] for c in live["conditions"]} == {"Ready", "AgentReady"}
