@@ -144,9 +144,7 @@ class Kube:
         path = self.path(api_version, kind, name, subresource)
         return self.request("PUT", path, manifest | {"metadata": metadata}, fieldValidation="Strict", **_dry(dry_run))
 
-    def patch(
-        self, kind: str, name: str, body: Object, subresource: str = "", api_version: str = API_VERSION
-    ) -> Object:
+    def patch(self, kind: str, name: str, body: Object, subresource: str = "", api_version: str = API_VERSION) -> Object:
         """A JSON merge patch."""
         return self.request("PATCH", self.path(api_version, kind, name, subresource), body, MERGE)
 

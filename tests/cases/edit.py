@@ -37,3 +37,12 @@ def value_at(manifest: Any, path: Sequence[str | int]) -> Any:
             raise KeyError(step)
         manifest = manifest[step]
     return manifest
+
+
+def contains(whole: Any, part: Any) -> bool:
+    """Whether everything in `part` stands in `whole` too; lists must be as long."""
+    if isinstance(part, dict):
+        return isinstance(whole, dict) and all(k in whole and contains(whole[k], v) for k, v in part.items())
+    if isinstance(part, list):
+        return isinstance(whole, list) and len(whole) == len(part) and all(map(contains, whole, part))
+    return bool(whole == part)

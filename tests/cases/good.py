@@ -182,6 +182,7 @@ JOB_STATUS = {
     "conditions": [condition("Placed")],
 }
 RUN_STATUS = {
+    "restarts": 0,
     "state": "Running",
     "progress": PROGRESS,
     "startTime": MICRO_TIME,

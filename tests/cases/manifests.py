@@ -341,9 +341,7 @@ CASES: tuple[Case, ...] = (
     *_workload_cases(good.RUN_PROGRAM, good.RUN_KNAPSACK, good.RUN_MAXCUT, good.RUN_QUBO),
 )
 
-OPEN_JOB = edited(
-    good.JOB_PROGRAM, {"status.completionTime": DELETE, "status.result": DELETE, "status.failure": DELETE}
-)
+OPEN_JOB = edited(good.JOB_PROGRAM, {"status.completionTime": DELETE, "status.result": DELETE, "status.failure": DELETE})
 ENDED_JOB = edited(good.JOB_PROGRAM, {"status.phase": "Complete"})
 ENDED_RUN = edited(good.RUN_PROGRAM, {"status.state": "Succeeded"})
 OVER = "a job that is over stays as it ended"

@@ -13,9 +13,7 @@ CRD = "apiextensions.k8s.io/v1"
 
 def test_the_api_server_knows_every_field(installed: Installed) -> None:
     for manifest in installed.manifests:
-        installed.where(manifest).apply(
-            manifest | {"metadata": manifest["metadata"]}, "tests", force=True, dry_run=True
-        )
+        installed.where(manifest).apply(manifest | {"metadata": manifest["metadata"]}, "tests", force=True, dry_run=True)
 
 
 def test_the_namespace_is_accepted(control_plane: Kube) -> None:

@@ -60,9 +60,7 @@ def test_the_operator_does_its_work(installed: Installed, operator: Kube) -> Non
     operator.apply(applied(good.EDGE_NODE, operator), manager)
     operator.create(applied(good.RUN_PROGRAM, operator))
     for kube, manifest in ((operator, good.EDGE_CLUSTER), (operator, good.EDGE_NODE)):
-        kube.apply(
-            edited(applied(manifest, kube), {"spec": DELETE, "status": {"observedGeneration": 1}}), manager, "status"
-        )
+        kube.apply(edited(applied(manifest, kube), {"spec": DELETE, "status": {"observedGeneration": 1}}), manager, "status")
 
     tenant = operator.within(installed.tenant.namespace)
     status = {"observedGeneration": 1, "phase": "Running"}

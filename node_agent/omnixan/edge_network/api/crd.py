@@ -156,6 +156,9 @@ def _rewrite(node: Schema, defs: Schema, path: str) -> Schema:
         node["description"] = " ".join(node["description"].split())
     if node.get("additionalProperties") in (True, False):
         del node["additionalProperties"]
+    for keyword in ("exclusiveMinimum", "exclusiveMaximum", "prefixItems", "oneOf", "allOf", "not"):
+        if keyword in node:
+            raise NotStructuralError(f"{path}: {keyword} is not structural")
     if "properties" in node:
         node["properties"] = {k: _rewrite(v, defs, f"{path}.{k}") for k, v in node["properties"].items()}
     elif node.get("type") == "object":
@@ -167,9 +170,6 @@ def _rewrite(node: Schema, defs: Schema, path: str) -> Schema:
         node["items"] = _rewrite(node["items"], defs, f"{path}[]")
         if "x-kubernetes-list-type" not in node:
             raise NotStructuralError(f"{path}: a list needs x-kubernetes-list-type (ATOMIC, SET or list_map)")
-    for keyword in ("exclusiveMinimum", "exclusiveMaximum", "prefixItems", "oneOf", "allOf", "not"):
-        if keyword in node:
-            raise NotStructuralError(f"{path}: {keyword} is not structural")
     if node.get("type") == "integer":
         node.setdefault("format", "int64")
     return node

@@ -107,10 +107,10 @@ class MergedBy:
     def _unique(self, entries: list[Any]) -> list[Any]:
         seen = set()
         for entry in entries:
-            identity = tuple(getattr(entry, key) for key in self.keys) if self.keys else entry
+            identity = tuple((key, getattr(entry, key)) for key in self.keys) or entry
             if identity in seen:
-                named = ", ".join(f"{key} {value!r}" for key, value in zip(self.keys, identity, strict=True))
-                raise ValueError(f"two entries with {named}" if self.keys else f"{entry!r} stands there twice")
+                named = ", ".join(f"{key} {value!r}" for key, value in identity) if self.keys else repr(entry)
+                raise ValueError(f"two entries with {named}: each may stand there once")
             seen.add(identity)
         return entries
 
