@@ -147,7 +147,7 @@ def test_the_operator_is_told_the_role_that_agents_get_and_their_image() -> None
 def test_a_digest_wins_over_the_tag() -> None:
     digest = "sha256:" + "0" * 64
     manifests = render("images.operator.tag=v7", f"images.operator.digest={digest}")
-    assert container(manifests, "operator")["image"] == f"omnixan-edge/operator@{digest}"
+    assert container(manifests, "operator")["image"] == f"omnixan/operator@{digest}"
 
 
 def test_one_operator_at_a_time() -> None:
