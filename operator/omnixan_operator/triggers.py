@@ -157,8 +157,12 @@ def _lease(change: Change, store: Store) -> Iterable[Key]:
     if node is None:
         return
     ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in node.get("status", {}).get("conditions", []))
-    if change.old is None or change.new is None or not ready:
+    if change.old is None or change.new is None or not ready or _duration(change.old) != _duration(change.new):
         yield key_of(kinds.EDGE_NODE, node)
+
+
+def _duration(lease: Object) -> Any:
+    return lease["spec"].get("leaseDurationSeconds")
 
 
 def _child(change: Change, store: Store) -> Iterable[Key]:
