@@ -30,17 +30,25 @@ DAEMON_SET = {
         "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "agent", "image": "agent"}]}},
     },
 }
+OPERATORS_EVENT = {
+    "apiVersion": "events.k8s.io/v1",
+    "kind": "Event",
+    "metadata": {"name": "told-by-the-operator"},
+    "eventTime": good.MICRO_TIME,
+    "reportingController": "omnixan-operator",
+    "reportingInstance": "omnixan-operator-0",
+    "regarding": {"apiVersion": API_VERSION, "kind": "QuantumJob", "name": "job"},
+    "reason": "Told",
+    "action": "Telling",
+    "note": "something happened",
+    "type": "Normal",
+}
 
 
 def applied(manifest: good.Manifest, kube: Kube) -> good.Manifest:
     """The manifest without status, in the client's namespace."""
     out = {key: value for key, value in manifest.items() if key != "status"}
     return edited(out, {"metadata.namespace": kube.namespace})
-
-
-def told(kube: Kube) -> good.Manifest:
-    """An Event about something in the client's namespace."""
-    return edited(EVENT, {"metadata.namespace": kube.namespace, "involvedObject.namespace": kube.namespace})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -72,7 +80,7 @@ def test_the_operator_does_its_work(installed: Installed, operator: Kube) -> Non
         "data": {"result.json": "{}"},
     }
     tenant.apply(result, manager)
-    tenant.create(told(tenant))
+    tenant.create(edited(OPERATORS_EVENT, {"regarding.namespace": tenant.namespace}))
     tenant.delete("ConfigMap", "job-result", CORE)
 
     operator.delete("QuantumRun", good.RUN_PROGRAM["metadata"]["name"])
@@ -174,7 +182,7 @@ def test_an_agent_does_its_work(installed: Installed, agent: Kube) -> None:
     agent.apply(
         edited(applied(good.RUN_PROGRAM, agent), {"spec": DELETE, "status": {"state": "Running"}}), manager, "status"
     )
-    agent.create(told(agent))
+    agent.create(edited(EVENT, {"involvedObject.namespace": agent.namespace}))
 
 
 @pytest.mark.parametrize(

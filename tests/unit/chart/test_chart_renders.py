@@ -33,9 +33,7 @@ def test_helm_finds_nothing_to_complain_about() -> None:
 
 def test_every_manifest_is_whole_and_stands_once() -> None:
     manifests = render()
-    identities = [
-        (m["apiVersion"], m["kind"], m["metadata"].get("namespace"), m["metadata"]["name"]) for m in manifests
-    ]
+    identities = [(m["apiVersion"], m["kind"], m["metadata"].get("namespace"), m["metadata"]["name"]) for m in manifests]
     assert len(set(identities)) == len(identities)
     assert {kind for _, kind, _, _ in identities} == {
         "CustomResourceDefinition",

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from omnixan.edge_network.agent import apiserver as agents
+from omnixan_operator import kinds
 from tests.cases.chart import NAMESPACE, Manifest, of_kind, one, render
 
 RIGHTS = Path(__file__).with_name("rights.txt")
@@ -62,5 +64,27 @@ def test_children_are_written_only_where_edgeclusters_may_be() -> None:
         "edge.omnixan.io/quantumjobs/status",
         "/nodes",
         "/configmaps",
-        "/events",
+        "events.k8s.io/events",
     }
+
+
+def test_the_operator_may_read_what_it_watches_and_post_the_events_it_posts() -> None:
+    role = set(rights(one(render(), "ClusterRole", "omnixan-operator")))
+    for kind in kinds.WATCHED:
+        for verb in ("get", "list", "watch"):
+            assert f"omnixan-operator {verb} {kind.group}/{kind.plural}" in role
+    assert f"omnixan-operator create {kinds.EVENT.group}/{kinds.EVENT.plural}" in role
+
+
+def test_agents_may_use_the_resources_they_know() -> None:
+    role = set(rights(one(render(), "ClusterRole", "omnixan-edge-agent")))
+    needs = {
+        agents.RUNS: ("get", "list", "watch"),
+        agents.NODES: ("get", "list", "watch"),
+        agents.LEASES: ("create", "patch"),
+        agents.EVENTS: ("create",),
+    }
+    for resource, verbs in needs.items():
+        group = resource.api.rpartition("/")[0]
+        for verb in verbs:
+            assert f"omnixan-edge-agent {verb} {group}/{resource.plural}" in role
