@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import time
+from typing import Any, cast
 from datetime import UTC, datetime
 
 import kopf
@@ -57,7 +58,7 @@ async def run(settings: Settings) -> None:
         asyncio.create_task(recorder.run(), name="events"),
         asyncio.create_task(resync.run(), name="resync"),
     ]
-    informer = asyncio.create_task(_inform(api, feed, resync, stop), name="kopf")
+    informer = asyncio.create_task(_inform(api, feed, resync, settings.pod_name, stop), name="kopf")
     try:
         await _until_stopped([*workers, *background, informer], stop)
     finally:
@@ -71,7 +72,7 @@ async def run(settings: Settings) -> None:
         await api.close()
 
 
-async def _inform(api: ApiServer, feed: Feed, resync: Resync, stop: asyncio.Event) -> None:
+async def _inform(api: ApiServer, feed: Feed, resync: Resync, identity: str, stop: asyncio.Event) -> None:
     """kopf, once the API server serves our kinds: kopf would not look for them again."""
     for kind in RECONCILED:
         while not await _served(api, kind):
@@ -79,7 +80,12 @@ async def _inform(api: ApiServer, feed: Feed, resync: Resync, stop: asyncio.Even
                 return
     others = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
-        registry=watch.registry(feed, resync), settings=watch.operator_settings(), clusterwide=True, stop_flag=stop
+        registry=watch.registry(feed, resync),
+        settings=watch.operator_settings(),
+        clusterwide=True,
+        stop_flag=stop,
+        # Without it kopf asks for the user's name, and the user of the container has none.
+        identity=cast(Any, identity),
     )
     _listen_to_signals(stop)
     await kopf.run_tasks(tasks, ignored=others)
