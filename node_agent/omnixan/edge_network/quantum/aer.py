@@ -45,17 +45,13 @@ class AerProcess:
                 if "firstShot" in answer:
                     on_first_shot()
                 elif "error" in answer:
-                    raise ProgramError(
-                        "BACKEND_ERROR", "AerFailed", f"Aer could not run the circuit: {answer['error']}"
-                    )
+                    raise ProgramError("BACKEND_ERROR", "AerFailed", f"Aer could not run the circuit: {answer['error']}")
                 else:
                     self.cpu_seconds += float(answer["cpuSeconds"])
                     return {int(index): int(count) for index, count in answer["outcomes"]}
         except (OSError, frames.FrameError) as error:
             self.close()
-            raise ProgramError(
-                "BACKEND_ERROR", "AerDied", f"the connection to the Aer process broke: {error}"
-            ) from error
+            raise ProgramError("BACKEND_ERROR", "AerDied", f"the connection to the Aer process broke: {error}") from error
         code = self._process.wait() if self._process is not None else None
         self.close()
         raise ProgramError(

@@ -180,9 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve, or check the one that serves; return the exit status."""
     parser = argparse.ArgumentParser(prog="omnixan-analyzer", description="Tell what quantum programs take.")
     parser.add_argument("--socket", default=DEFAULT_SOCKET, help="path of the Unix socket (default: %(default)s)")
-    parser.add_argument(
-        "--check", action="store_true", help="ask the analyzer that serves there; status 0 if it answers"
-    )
+    parser.add_argument("--check", action="store_true", help="ask the analyzer that serves there; status 0 if it answers")
     options = parser.parse_args(arguments)
     if options.check:
         try:

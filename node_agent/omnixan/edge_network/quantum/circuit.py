@@ -65,9 +65,7 @@ class Circuit:
             if len(qubits) != kind.qubits or len(params) != kind.params:
                 raise ValueError(f"gate {number}: {name} takes {kind.qubits} qubits and {kind.params} parameters")
             if not all(0 <= qubit < self.qubits for qubit in qubits) or len(set(qubits)) != len(qubits):
-                raise ValueError(
-                    f"gate {number}: {name} acts on qubits {list(qubits)} of a {self.qubits}-qubit circuit"
-                )
+                raise ValueError(f"gate {number}: {name} acts on qubits {list(qubits)} of a {self.qubits}-qubit circuit")
             if not all(map(math.isfinite, params)):
                 raise ValueError(f"gate {number}: {name} has a parameter that is not a finite number: {list(params)}")
         if not self.measurements:

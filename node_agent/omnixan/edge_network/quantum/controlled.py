@@ -55,9 +55,7 @@ def _principal(eigenvalue: complex, exponent: float) -> complex:
     return cmath.exp(1j * phase * exponent)
 
 
-def controlled(
-    unitary: Unitary, controls: Sequence[int], target: int, borrowed: Sequence[int]
-) -> Iterator[Instruction]:
+def controlled(unitary: Unitary, controls: Sequence[int], target: int, borrowed: Sequence[int]) -> Iterator[Instruction]:
     """Yield standard gates that apply `unitary` to `target` where all `controls` are 1.
 
     `borrowed` are other qubits of the circuit in any state; they are given back as they were. With no control the

@@ -71,10 +71,10 @@ def _solve(
     on_progress: Callable[[dict[str, Any]], None],
     on_first_shot: Callable[[], None],
 ) -> dict[str, Any]:
-    from omnixan.edge_network.quantum.qaoa import solve  # scipy comes with it
-
     algorithm = spec["algorithm"]["qaoa"]
     require_width(_variables(algorithm["problem"]), backend)
+    from omnixan.edge_network.quantum.qaoa import solve  # scipy comes with it
+
     optimizer = spec.get("optimizer") or {}
     result: dict[str, Any] = solve(
         algorithm["problem"],

@@ -208,11 +208,11 @@ def _call(node: Any, scope: Scope) -> Number:
     try:
         if name in _FUNCTIONS and len(arguments) == 1:
             return _checked(node, _FUNCTIONS[name](arguments[0]))
-        if name in ("mod", "pow") and len(arguments) == 2:
-            return math.fmod(*arguments) if name == "mod" else _power(node, *arguments)
+        if name == "mod" and len(arguments) == 2:
+            return math.fmod(*arguments)
     except (ValueError, OverflowError) as error:
         invalid(node, f"{name}({', '.join(map(str, arguments))}): {error}")
-    mismatch(node, f"the function call '{name}' is not supported; known are {', '.join(_FUNCTIONS)}, mod and pow")
+    mismatch(node, f"the function call '{name}' is not supported; known are {', '.join(_FUNCTIONS)} and mod")
 
 
 def _cast(node: Any, scope: Scope) -> Number:

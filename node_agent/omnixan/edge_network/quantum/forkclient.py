@@ -34,6 +34,11 @@ class WorkerHandle:
     ended: asyncio.Future[dict[str, Any]]
     """Done, with a result or with ServerDiedError, when the process is gone."""
 
+    @property
+    def pid(self) -> int | None:
+        """The process, None before and after its life."""
+        return self.server.children.get(self.number)
+
     def kill(self) -> None:
         """End it at once; its connection then ends."""
         self.server.kill(self.number)
@@ -48,6 +53,8 @@ class ForkServer:
         self._control = control
         self._numbers = itertools.count(1)
         self._ended: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self.children: dict[int, int] = {}
+        """Pid of each running child by its request's number."""
         self._ready: asyncio.Future[None] = loop.create_future()
         self.dead = False
         loop.add_reader(control.fileno(), self._on_packet)
@@ -123,7 +130,10 @@ class ForkServer:
         if "ready" in message:
             if not self._ready.done():
                 self._ready.set_result(None)
+        elif "pid" in message:
+            self.children[message["id"]] = message["pid"]
         elif "exit" in message:
+            self.children.pop(message["id"], None)
             future = self._ended.pop(message["id"], None)
             if future is not None and not future.done():
                 future.set_result(message)

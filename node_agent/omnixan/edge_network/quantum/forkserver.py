@@ -12,7 +12,7 @@ one JSON object:
     → {"op": "worker", "id": n}                                                         + descriptors [socket]
     → {"op": "kill", "id": n}
     ← {"ready": true} once
-    ← {"id": n, "pid": p} when it is forked, {"id": n, "exit": status, "why": "wall" | null} at its end
+    ← {"id": n, "pid": p} when it is forked, {"id": n, "exit": status, "why": "wall" | "memory" | null} at its end
 
 `exit` is the exit code, or minus the signal's number. The end of the connection ends the server and all its children.
 """
@@ -29,7 +29,8 @@ import socket
 import sys
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from omnixan.edge_network.quantum import frames, limits, openqasm, worker_loop
@@ -40,7 +41,11 @@ MAX_CHILDREN = 64
 EXIT_MEMORY = 77
 EXIT_INTERNAL = 78
 
-_NICE = 5
+#: A child is looked at this often (ms), and killed when it is over its memory. Its own limit is higher by the slack: a
+#: Python that is refused memory does not always stop (3.11 can loop where it should raise), so that is the last resort.
+_LOOK = 50
+_SLACK = 64 * 1024 * 1024
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 #: Parsed once before the first fork, so that a child finds every module loaded and every parser table built: it
 #: could not open their files.
@@ -71,12 +76,16 @@ c = measure q; d = measure single;
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A forked process: its number in the protocol, its pid, a descriptor that tells its end, and its deadline."""
+    """A forked process: its number in the protocol, its pid, a descriptor that tells its end.
+
+    Children that parse have a deadline (monotonic clock) and an address space (bytes) they may fill.
+    """
 
     number: int
     pid: int
     pidfd: int
-    deadline: float | None
+    deadline: float = float("inf")
+    memory: float = float("inf")
 
 
 class Server:
@@ -86,7 +95,7 @@ class Server:
         self._control = control
         self._pid = os.getpid()
         self._children: dict[int, Child] = {}
-        self._overdue: set[int] = set()
+        self._killed: dict[int, str] = {}
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
 
@@ -94,7 +103,8 @@ class Server:
         """Serve until the other end is closed."""
         self._send({"ready": True})
         while True:
-            for fd, _ in self._poll.poll(self._milliseconds_to_deadline()):
+            parsing = any(child.deadline < float("inf") for child in self._children.values())
+            for fd, _ in self._poll.poll(_LOOK if parsing else None):
                 if fd == self._control.fileno():
                     packet, descriptors, _, _ = socket.recv_fds(self._control, 65536, 4)
                     if not packet:
@@ -102,7 +112,7 @@ class Server:
                     self._handle(json.loads(packet), descriptors)
                 else:
                     self._reap(fd)
-            self._kill_overdue()
+            self._look_after_children()
 
     def _handle(self, message: dict[str, Any], descriptors: list[int]) -> None:
         number = int(message["id"])
@@ -120,7 +130,6 @@ class Server:
                 os.close(fd)
 
     def _fork(self, number: int, message: dict[str, Any], descriptors: list[int]) -> None:
-        wall = message["limits"]["wall"] if message["op"] == "parse" else None
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
@@ -134,7 +143,14 @@ class Server:
                 traceback.print_exc()
             finally:
                 os._exit(code)
-        child = Child(number, pid, os.pidfd_open(pid), None if wall is None else time.monotonic() + wall)
+        child = Child(number, pid, os.pidfd_open(pid))
+        if message["op"] == "parse":
+            allowed = message["limits"]
+            child = replace(
+                child,
+                deadline=time.monotonic() + allowed["wall"],
+                memory=_address_space(self._pid) + allowed["memory"],
+            )
         self._children[child.pidfd] = child
         self._poll.register(child.pidfd, select.POLLIN)
         self._send({"id": number, "pid": pid})
@@ -146,8 +162,7 @@ class Server:
         for standard in (0, 1, 2):
             os.dup2(null, standard)
         limits.close_all_but({0, 1, 2, text_fd, answer_fd})
-        os.nice(_NICE)
-        limits.confine(message["limits"]["memory"], message["limits"]["cpu"])
+        limits.confine(message["limits"]["memory"] + _SLACK, message["limits"]["cpu"])
         text = os.pread(text_fd, os.fstat(text_fd).st_size, 0).decode()
         answer: dict[str, Any]
         try:
@@ -175,29 +190,30 @@ class Server:
         self._poll.unregister(pidfd)
         os.close(pidfd)
         _, status = os.waitpid(child.pid, 0)
-        why = "wall" if pidfd in self._overdue else None
-        self._overdue.discard(pidfd)
+        why = self._killed.pop(pidfd, None)
         self._send({"id": child.number, "exit": os.waitstatus_to_exitcode(status), "why": why})
 
-    def _kill_overdue(self) -> None:
+    def _look_after_children(self) -> None:
+        """Kill what is over its time or its memory."""
         now = time.monotonic()
         for child in self._children.values():
-            if child.deadline is not None and child.deadline <= now and child.pidfd not in self._overdue:
-                self._overdue.add(child.pidfd)
+            why = "wall" if child.deadline <= now else None
+            if why is None and child.memory < float("inf") and _address_space(child.pid) > child.memory:
+                why = "memory"
+            if why is not None and child.pidfd not in self._killed:
+                self._killed[child.pidfd] = why
                 os.kill(child.pid, signal.SIGKILL)
-
-    def _milliseconds_to_deadline(self) -> int | None:
-        waiting = [
-            child.deadline
-            for child in self._children.values()
-            if child.deadline is not None and child.pidfd not in self._overdue
-        ]
-        if not waiting:
-            return None
-        return max(0, round((min(waiting) - time.monotonic()) * 1000) + 1)
 
     def _send(self, message: dict[str, Any]) -> None:
         self._control.send(json.dumps(message).encode())
+
+
+def _address_space(pid: int) -> int:
+    """Return the size of a process's address space in bytes, 0 if it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * _PAGE
+    except (OSError, IndexError):
+        return 0
 
 
 def warm_up() -> None:

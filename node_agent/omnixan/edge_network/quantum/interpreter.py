@@ -186,8 +186,9 @@ class Interpreter:
         )
 
     def _define(self, node: ast.QASMNode, frame: Frame, name: str, value: Any) -> None:
-        if name in frame.scope.names:
-            invalid(node, f"'{name}' is already defined")
+        if (old := frame.scope.names.get(name)) is not None:
+            standard = ' as a gate of "stdgates.inc"' if isinstance(old, StandardGate) else ""
+            invalid(node, f"'{name}' is already defined{standard}; choose another name")
         frame.scope.names[name] = value
 
     def _gate_definition(self, node: ast.QuantumGateDefinition, frame: Frame) -> None:

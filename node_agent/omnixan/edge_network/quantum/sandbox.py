@@ -153,7 +153,7 @@ class Sandbox:
             what = f"took longer than {self.limits.wall:g} s"
         elif code == -signal.SIGXCPU:
             what = f"took more than {self.limits.cpu} s of CPU time"
-        elif code == _EXIT_MEMORY:
+        elif status["why"] == "memory" or code == _EXIT_MEMORY:
             what = f"took more than {self.limits.memory // MIB} MiB of memory"
         elif code < 0:
             name = signal.Signals(-code).name
@@ -197,9 +197,7 @@ class BlockingSandbox:
         self._sandbox = self._runner.run(started())
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._sandbox is not None:
             self._runner.run(self._sandbox.close())
         self._runner.close()

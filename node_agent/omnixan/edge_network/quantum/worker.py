@@ -60,6 +60,11 @@ class Worker:
         """Whether a worker that has run a circuit is waiting or working."""
         return self._current is not None and not self._current.lost.is_set()
 
+    @property
+    def pid(self) -> int | None:
+        """The worker process, None while there is none."""
+        return None if self._current is None else self._current.handle.pid
+
     async def start(self) -> None:
         """Start the worker and wait until it is ready; BACKEND_ERROR if it does not come up in a minute."""
         await self._connection()

@@ -74,9 +74,7 @@ def _run(
 
     try:
         circuit = _circuit(request, circuits)
-        result = execute(
-            request["spec"], circuit, backend=backend, on_progress=on_progress, on_first_shot=on_first_shot
-        )
+        result = execute(request["spec"], circuit, backend=backend, on_progress=on_progress, on_first_shot=on_first_shot)
         return {"result": result}
     except ProgramError as error:
         return {"error": error.to_dict()}
