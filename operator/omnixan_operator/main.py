@@ -7,8 +7,8 @@ import logging
 import signal
 import sys
 import time
-from typing import Any, cast
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import kopf
 import uvloop
