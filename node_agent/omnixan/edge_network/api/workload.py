@@ -158,7 +158,7 @@ class Qaoa(Model):
     """The quantum approximate optimisation algorithm."""
 
     problem: Problem
-    """What is optimised."""
+    """What is optimised: exactly one of knapsack, maxcut and qubo."""
     layers: Annotated[int, Field(ge=1, le=10)] = 3
     """Alternations of phase and mixer (p)."""
 
@@ -167,7 +167,7 @@ class Algorithm(Model):
     """A hybrid algorithm: a classical loop around a parametrised circuit."""
 
     qaoa: Qaoa
-    """QAOA."""
+    """QAOA, the quantum approximate optimisation algorithm: phases of the problem and mixers in turn."""
 
 
 class Optimizer(Model):
