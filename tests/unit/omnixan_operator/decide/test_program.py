@@ -1,0 +1,39 @@
+"""What is said about a job's size without a parser."""
+
+from __future__ import annotations
+
+import hashlib
+
+from omnixan.edge_network.api.categories import Category
+from omnixan.edge_network.api.quantumjob import Analysis, Failure
+from omnixan.edge_network.api.workload import MAX_PROGRAM_BYTES
+from omnixan_operator.decide.program import digest, without_parser
+from omnixan_operator.reasons import Reason
+from tests.unit.omnixan_operator.operator_makers import BELL, KNAPSACK, job
+
+
+def test_an_algorithms_width_has_a_closed_form() -> None:
+    assert without_parser(job(algorithm=KNAPSACK).spec) == Analysis(qubits=3)
+    cut = {"qaoa": {"problem": {"maxcut": {"edges": [[0, 1], [1, 6]]}}}}
+    assert without_parser(job(algorithm=cut).spec) == Analysis(qubits=7)
+
+
+def test_a_program_must_be_parsed() -> None:
+    assert without_parser(job().spec) is None
+    pinned = {"inline": {"data": BELL}, "sha256": hashlib.sha256(BELL.encode()).hexdigest()}
+    assert without_parser(job(program=pinned).spec) is None and digest(BELL) == pinned["sha256"]
+
+
+def test_another_digest_is_refused_with_both() -> None:
+    found = without_parser(job(program={"inline": {"data": BELL}, "sha256": "0" * 64}).spec)
+    assert isinstance(found, Failure)
+    assert (found.category, found.reason) == (Category.PAYLOAD_REJECTED, Reason.DIGEST_MISMATCH)
+    assert digest(BELL) in found.message and "0" * 64 in found.message
+
+
+def test_bytes_count_not_characters() -> None:
+    fits = "é" * (MAX_PROGRAM_BYTES // 2)
+    assert without_parser(job(program={"inline": {"data": fits}}).spec) is None
+    found = without_parser(job(program={"inline": {"data": fits + "é"}}).spec)
+    assert isinstance(found, Failure) and found.reason == Reason.PROGRAM_TOO_LARGE
+    assert str(MAX_PROGRAM_BYTES + 2) in found.message

@@ -1,0 +1,139 @@
+"""The work queue: what workers may rely on, whatever the order of calls."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import settings, strategies
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from omnixan_operator.queue import BASE_DELAY, JITTER, MAX_DELAY, Schedule, WorkQueue
+
+KEYS = strategies.sampled_from("abc")
+
+
+class Workers(RuleBasedStateMachine):
+    """Adds, failures, time and workers in any order, against a model: which keys are owed a hand-out, and from when."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.schedule: Schedule[str] = Schedule(jitter=lambda: 0.5)
+        self.now = 0.0
+        self.active: set[str] = set()
+        self.owed: dict[str, float] = {}
+
+    @rule(key=KEYS)
+    def add(self, key: str) -> None:
+        self.schedule.add(key, self.now)
+        self.owed[key] = min(self.owed.get(key, self.now), self.now)
+
+    @rule(key=KEYS, delay=strategies.floats(0.01, 10))
+    def add_later(self, key: str, delay: float) -> None:
+        self.schedule.add_at(key, self.now + delay)
+        self.owed[key] = min(self.owed.get(key, self.now + delay), self.now + delay)
+
+    @rule(key=KEYS)
+    def fail(self, key: str) -> None:
+        delay = self.schedule.add_after_failure(key, self.now)
+        assert BASE_DELAY <= delay <= MAX_DELAY * (1 + JITTER)
+        self.owed[key] = min(self.owed.get(key, self.now + delay), self.now + delay)
+
+    @rule(seconds=strategies.floats(0, 20))
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def take(self) -> None:
+        free = {key for key, due in self.owed.items() if due <= self.now and key not in self.active}
+        taken = self.schedule.take(self.now)
+        if taken is None:
+            assert not free, "a key that is due and in nobody's hands is handed out"
+            return
+        assert taken.key in free, "only keys that are owed, and to one worker at a time"
+        assert taken.waited >= 0
+        self.active.add(taken.key)
+        del self.owed[taken.key]
+
+    @precondition(lambda self: self.active)
+    @rule(data=strategies.data())
+    def done(self, data: strategies.DataObject) -> None:
+        key = data.draw(strategies.sampled_from(sorted(self.active)))
+        self.active.discard(key)
+        self.schedule.done(key)
+
+    @invariant()
+    def nothing_is_forgotten(self) -> None:
+        waiting = {key for key, due in self.owed.items() if due > self.now}
+        due = self.schedule.next_due()
+        if waiting and due is not None:
+            assert due <= max(self.owed[key] for key in waiting)
+
+
+TestWorkers = Workers.TestCase
+TestWorkers.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+def test_delays_double_until_the_limit_and_start_anew_after_success() -> None:
+    schedule: Schedule[str] = Schedule(jitter=lambda: 0.0)
+    delays = [schedule.add_after_failure("a", 0.0) for _ in range(12)]
+    assert delays[:4] == [0.2, 0.4, 0.8, 1.6] and delays[-1] == MAX_DELAY
+    schedule.succeeded("a")
+    assert schedule.add_after_failure("a", 0.0) == BASE_DELAY
+
+
+def test_a_key_added_while_it_is_worked_on_comes_again_afterwards() -> None:
+    schedule: Schedule[str] = Schedule()
+    schedule.add("a", 0.0)
+    assert schedule.take(0.0) is not None
+    schedule.add("a", 1.0)
+    schedule.add("a", 2.0)
+    assert schedule.take(3.0) is None
+    schedule.done("a")
+    again = schedule.take(3.0)
+    assert again is not None and again.waited == 2.0
+    schedule.done("a")
+    assert schedule.take(9.0) is None and len(schedule) == 0
+
+
+async def test_workers_wait_for_keys_and_end_when_the_queue_is_closed() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    seen: list[str] = []
+    both = asyncio.Event()
+
+    async def worker() -> None:
+        while (taken := await queue.take()) is not None:
+            seen.append(taken.key)
+            queue.done(taken.key)
+            if len(seen) == 2:
+                both.set()
+
+    workers = [asyncio.create_task(worker()) for _ in range(3)]
+    queue.add("later", 0.02)
+    queue.add("now")
+    await asyncio.wait_for(both.wait(), 5)
+    assert seen == ["now", "later"]
+    queue.close()
+    await asyncio.wait_for(asyncio.gather(*workers), 5)
+
+
+async def test_a_key_is_never_in_two_hands() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    hands = most = rounds = 0
+
+    async def worker() -> None:
+        nonlocal hands, most, rounds
+        while (taken := await queue.take()) is not None:
+            hands += 1
+            most = max(most, hands)
+            await asyncio.sleep(0)
+            hands -= 1
+            rounds += 1
+            if rounds < 50:
+                queue.add(taken.key)
+            else:
+                queue.close()
+            queue.done(taken.key)
+
+    queue.add("a")
+    await asyncio.wait_for(asyncio.gather(*(worker() for _ in range(4))), 10)
+    assert most == 1 and rounds >= 50
