@@ -1,9 +1,6 @@
 """A real multi-node Kubernetes cluster for demo, tests and figures: see docs/cluster.md.
 
-    from e2e.cluster import open_cluster
-    cluster = open_cluster()
-    cluster.up()
-    cluster.kubectl("get", "nodes")
+`open_cluster()` gives a `Cluster` (interface.py); its `up()` raises it, `kubectl(...)` talks to it, `down()` removes it.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from typing import IO, Self
 from e2e.cluster.cache import remove_tree, scratch_folder, sweep
 from e2e.cluster.certificates import make_certificates
 from e2e.cluster.golang import program
+from e2e.cluster.kind_config import AUDIT_FILE, AUDIT_POLICY
 from e2e.cluster.kubectl import kubectl
 from e2e.cluster.process import dying_with_us
 from e2e.cluster.steps import Steps
@@ -42,11 +43,13 @@ class ControlPlaneError(RuntimeError):
 class BareControlPlane:
     """One control plane in a folder of its own; a context manager, to be entered in the program's main thread.
 
-    Both processes end with this one, however it ends. A killed run's folder is removed by the next.
+    Both processes end with this one, however it ends. A killed run's folder is removed by the next. With `audit` the
+    API server writes down every request (who, what, which object; no bodies) in `audit_log`.
     """
 
-    def __init__(self, steps: Steps | None = None) -> None:
+    def __init__(self, steps: Steps | None = None, *, audit: bool = False) -> None:
         self._steps = steps or Steps(quiet=True)
+        self._audit = audit
         self._processes: list[subprocess.Popen[bytes]] = []
         self._folder = Path()
         self.url = ""
@@ -57,9 +60,16 @@ class BareControlPlane:
         return self._folder / "kubeconfig"
 
     @property
-    def folder(self) -> Path:
-        """Certificates (ca.crt, admin.crt, admin.key) and the logs etcd.log and kube-apiserver.log."""
+    def directory(self) -> Path:
+        """Certificates (ca.crt, admin.crt, admin.key) and the logs etcd.log and kube-apiserver.log; gone at the end."""
         return self._folder
+
+    @property
+    def audit_log(self) -> Path:
+        """The audit log, JSON lines. Raises ControlPlaneError unless it was asked for."""
+        if not self._audit:
+            raise ControlPlaneError("there is no audit log: make this one with BareControlPlane(audit=True)")
+        return self._folder / AUDIT_FILE
 
     def kubectl(self, *arguments: str, text_input: str | None = None) -> str:
         """Run kubectl on this API server; returns what it prints, raises CommandError if it fails."""
@@ -83,9 +93,7 @@ class BareControlPlane:
                 raise
         raise AssertionError("the last attempt returns or raises")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop()
 
     def _start(self) -> None:
@@ -98,7 +106,11 @@ class BareControlPlane:
             self.kubeconfig.write_text(admin_kubeconfig(self._folder, self.url))
             self.kubeconfig.chmod(0o600)
             self._launch("etcd", [str(etcd), *etcd_arguments(self._folder, client, peer)])
-            self._launch("kube-apiserver", [str(api_server), *api_server_arguments(self._folder, client, secure)])
+            arguments = api_server_arguments(self._folder, client, secure)
+            if self._audit:
+                (self._folder / "audit-policy.yaml").write_text(AUDIT_POLICY)
+                arguments += audit_arguments(self._folder, self.audit_log)
+            self._launch("kube-apiserver", [str(api_server), *arguments])
             self._wait()
 
     def _launch(self, name: str, command: list[str]) -> None:
@@ -110,9 +122,7 @@ class BareControlPlane:
     def _wait(self) -> None:
         context = ssl.create_default_context(cafile=str(self._folder / "ca.crt"))
         context.load_cert_chain(self._folder / "admin.crt", self._folder / "admin.key")
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
         deadline = time.monotonic() + READY_SECONDS
         while True:
             with suppress(OSError):  # not listening yet, or some part of it not ready (HTTP 500)
@@ -178,6 +188,15 @@ def api_server_arguments(folder: Path, etcd_port: int, secure_port: int) -> list
         "--disable-admission-plugins=ServiceAccount",
         "--allow-privileged=true",
         "--profiling=false",
+    ]
+
+
+def audit_arguments(folder: Path, log: Path) -> list[str]:
+    """The options of kube-apiserver that make it write an audit log, each entry before the request's answer is sent."""
+    return [
+        f"--audit-policy-file={folder / 'audit-policy.yaml'}",
+        f"--audit-log-path={log}",
+        "--audit-log-mode=blocking",
     ]
 
 

@@ -27,7 +27,8 @@ def staging_modules(go_mod: str) -> list[str]:
 def tools_file(packages: tuple[str, ...]) -> str:
     """A Go file that imports the packages and is never compiled: it tells `go mod tidy` what is needed."""
     imports = "".join(f'\t_ "{package}"\n' for package in packages)
-    return f"//go:build tools\n\n// Package tools names what is built from this module.\npackage tools\n\nimport (\n{imports})\n"
+    comment = "// Package tools names what is built from this module."
+    return f"//go:build tools\n\n{comment}\npackage tools\n\nimport (\n{imports})\n"
 
 
 def lock(project: GoProject) -> None:
