@@ -26,6 +26,8 @@ ROLE = "omnixan-edge-agent"
 LEASE = "coordination.k8s.io/v1"
 RBAC = "rbac.authorization.k8s.io/v1"
 PATIENCE_SECONDS = 60.0
+IDLE = 2
+"""Processes below an agent at rest: the fork server and the worker."""
 
 GHZ = """OPENQASM 3.0;
 include "stdgates.inc";
@@ -52,6 +54,42 @@ for int i in [1:{layers}] {{
 }}
 c = measure q;
 """
+
+
+ENDLESS = """OPENQASM 3.0;
+include "stdgates.inc";
+qubit[22] q;
+bit[22] c;
+h q;
+for int i in [1:200] {
+  rx(i) q;
+  for int j in [0:20] { cx q[j], q[j + 1]; }
+}
+c = measure q;
+"""
+"""Read in a moment, but its execution takes minutes; for an agent with QUBITS=22."""
+
+
+def children(pid: int) -> list[int]:
+    """The living processes directly below a process."""
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [int(child) for child in found if alive(int(child))]
+
+
+def descendants(pid: int) -> list[int]:
+    """All living processes below a process, parents before children."""
+    return [below for child in children(pid) for below in (child, *descendants(child))]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is more than a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def eventually(probe: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
@@ -250,6 +288,20 @@ class Lab:
         """Wait until a run is reported as running and return its status."""
         status: dict[str, Any] = eventually(lambda: (s := self.status(name)).get("state") == "Running" and s, f"{name} runs")
         return status
+
+    def computes(self, agent: Agent, name: str) -> tuple[int, int, int]:
+        """Wait until ENDLESS is with the wide simulator; return the pids of fork server, worker and simulator."""
+        self.began(name)
+
+        def chain() -> tuple[int, int, int] | None:
+            for server in children(agent.process.pid):
+                for worker in children(server):
+                    for simulator in children(worker):
+                        return server, worker, simulator
+            return None
+
+        pids: tuple[int, int, int] = eventually(chain, f"{name} is simulated")
+        return pids
 
     def condition(self, node: str = "node-1") -> dict[str, Any]:
         """The node's AgentReady condition; empty if there is none."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
-from tests.api.agent.harness import Lab, eventually, slow_program
+from tests.api.agent.harness import ENDLESS, Lab, alive, descendants, eventually, slow_program
 
 
 def test_a_killed_agents_run_is_run_again_and_ends_as_if_nothing_had_happened(lab: Lab):
@@ -64,22 +63,28 @@ def test_a_run_that_ends_its_agent_again_and_again_is_given_up(lab: Lab):
 
 
 def test_a_worker_that_dies_costs_its_run_and_no_other(lab: Lab):
-    agent = lab.agent().wait_ready()
-    lab.submit("victim", slow_program(2000))
-    lab.began("victim")
+    agent = lab.agent(QUBITS="22").wait_ready()
+    lab.submit("victim", ENDLESS)
+    _, worker, _ = lab.computes(agent, "victim")
     lab.submit("next")
-    kill_worker(agent.process.pid)
+    os.kill(worker, signal.SIGKILL)
     error = lab.ended("victim")["error"]
-    assert error["category"] == "BACKEND_ERROR", error
+    assert (error["category"], error["reason"]) == ("BACKEND_ERROR", "WorkerDied")
     assert lab.ended("next")["state"] == "Succeeded"
 
 
-def kill_worker(agent: int) -> None:
-    """Kill the agent's grandchild: main process → fork server → worker, once no program is being parsed."""
+def test_a_fork_server_that_dies_is_replaced(lab: Lab):
+    agent = lab.agent().wait_ready()
+    server, _ = descendants(agent.process.pid)
+    os.kill(server, signal.SIGKILL)
+    lab.submit("after")
+    assert lab.ended("after")["state"] == "Succeeded"
+    assert lab.condition()["status"] == "True"
 
-    def children(pid: int) -> list[int]:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
-    [server] = children(agent)
-    [worker] = eventually(lambda: len(found := children(server)) == 1 and found, "only the worker is left")
-    os.kill(worker, signal.SIGKILL)
+def test_nothing_is_left_of_a_killed_agent(lab: Lab):
+    agent = lab.agent(QUBITS="22").wait_ready()
+    lab.submit("orphan", ENDLESS)
+    below = lab.computes(agent, "orphan")
+    agent.kill()
+    eventually(lambda: not any(map(alive, below)), "all its processes are gone")

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.api.agent.harness import GHZ, Lab, eventually, slow_program
+from tests.api.agent.harness import ENDLESS, GHZ, IDLE, Lab, descendants, eventually
 
 
 def moment(text: str) -> datetime:
@@ -87,22 +87,22 @@ def test_bad_programs_fail_with_their_category_and_their_neighbours_run_on(lab: 
 
 
 def test_a_run_beyond_its_time_fails_says_the_limit_and_the_next_one_runs(lab: Lab):
-    agent = lab.agent().wait_ready()
-    lab.submit("long", slow_program(2000), timeout=2)
+    agent = lab.agent(QUBITS="22").wait_ready()
+    lab.submit("long", ENDLESS, timeout=4)
     lab.submit("next")
     status = lab.ended("long")
     assert status["error"]["category"] == "TIMEOUT" and status["error"]["reason"] == "Timeout"
-    assert "2 s" in status["error"]["message"] and "timeoutSeconds" in status["error"]["message"]
+    assert "4 s" in status["error"]["message"] and "timeoutSeconds" in status["error"]["message"]
     took = moment(status["completionTime"]) - moment(status["startTime"])
-    assert 2 <= took.total_seconds() < 4
+    assert 4 <= took.total_seconds() < 7
     assert lab.ended("next")["state"] == "Succeeded"
     eventually(lambda: agent.metric("omnixan_agent_worker_restarts_total") == 1, "the killed worker is counted")
 
 
 def test_a_run_that_is_deleted_while_it_runs_is_ended_and_the_next_one_runs(lab: Lab):
-    agent = lab.agent().wait_ready()
-    lab.submit("unwanted", slow_program(2000))
-    lab.began("unwanted")
+    agent = lab.agent(QUBITS="22").wait_ready()
+    lab.submit("unwanted", ENDLESS)
+    lab.computes(agent, "unwanted")
     lab.submit("next")
     lab.kube.delete("QuantumRun", "unwanted")
     assert lab.ended("next", seconds=10)["state"] == "Succeeded"
@@ -110,6 +110,7 @@ def test_a_run_that_is_deleted_while_it_runs_is_ended_and_the_next_one_runs(lab:
     events = eventually(lambda: lab.kube.list("Event", "v1"), "the new worker is told by an event")
     assert [(e["reason"], e["involvedObject"]["name"]) for e in events] == [("WorkerReplaced", "node-1")]
     assert lab.condition()["status"] == "True"
+    eventually(lambda: len(descendants(agent.process.pid)) == IDLE, "nothing is left of the deleted run")
 
 
 def test_waiting_runs_are_taken_oldest_first_one_after_another_and_only_this_nodes(lab: Lab):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.agent.harness import Lab, eventually, slow_program
+from tests.api.agent.harness import ENDLESS, Lab, eventually
 from tests.api.client import Kube, new_namespace
 
 WATCHED_SECONDS = 23
@@ -33,11 +33,11 @@ def observed(control_plane: Kube, kubeconfig: Path, tmp_path_factory: pytest.Tem
             lab.grant()
             for node in ("node-1", "node-2"):
                 lab.node(node)
-                lab.agent(node).wait_ready()
+                lab.agent(node, QUBITS="22").wait_ready()
             for node in ("node-1", "node-2"):
                 eventually(lambda node=node: lab.condition(node).get("status") == "True", "the node reports itself")
                 eventually(lambda node=node: lab.lease(node), "there is a heartbeat")
-            lab.submit("long", slow_program(2000), node="node-2", timeout=WATCHED_SECONDS + 30)
+            lab.submit("long", ENDLESS, node="node-2", timeout=WATCHED_SECONDS + 30)
             lab.began("long")
             seen = Observed()
             end = time.monotonic() + WATCHED_SECONDS

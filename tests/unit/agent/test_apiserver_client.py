@@ -1,0 +1,172 @@
+"""The client against a real HTTP server on loopback that says what an API server says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from omnixan.edge_network.agent import apiserver
+from omnixan.edge_network.agent.apiserver import RUNS, ApiServer, RefusedError, UnreachableError
+from omnixan.edge_network.agent.credentials import Credentials, TokenFile
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def served(handler: Handler, token: TokenFile | None = None) -> AsyncIterator[ApiServer]:
+    application = web.Application(client_max_size=2**24)
+    application.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    try:
+        async with ApiServer(Credentials(f"http://127.0.0.1:{port}", None, token)) as api:
+            yield api
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_list_of_several_pages_is_whole():
+    async def pages(request: web.Request) -> web.Response:
+        assert request.query["fieldSelector"] == "spec.nodeName=n"
+        if request.query.get("continue") != "more":
+            return web.json_response({"metadata": {"continue": "more"}, "items": [{"n": 1}]})
+        return web.json_response({"metadata": {"resourceVersion": "7"}, "items": [{"n": 2}]})
+
+    async with served(pages) as api:
+        listing = await api.list(RUNS, "ns", "spec.nodeName=n")
+        assert (listing.items, listing.resource_version) == ([{"n": 1}, {"n": 2}], "7")
+        assert api.answered
+
+
+async def test_watch_events_may_be_long_and_cut_anywhere():
+    events = [{"type": "ADDED", "object": {"data": "x" * 400_000}}, {"type": "BOOKMARK", "object": {}}]
+    data = "".join(json.dumps(event) + "\n" for event in events).encode()
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        assert request.query["watch"] == "1" and request.query["allowWatchBookmarks"] == "true"
+        assert request.query["resourceVersion"] == "7"
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for start in range(0, len(data), 99_991):
+            await response.write(data[start : start + 99_991])
+        return response
+
+    async with served(stream) as api:
+        assert [event async for event in api.watch(RUNS, "ns", "", "7")] == events
+
+
+async def test_a_silent_watch_counts_as_broken(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(apiserver, "SILENCE_SECONDS", 0.2)
+
+    async def silent(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b'{"type": "BOOKMARK", "object": {}}\n')
+        await asyncio.Event().wait()
+        return response
+
+    async with served(silent) as api:
+        seen = []
+        with pytest.raises(UnreachableError, match="quantumruns"):
+            async for event in api.watch(RUNS, "ns", "", "7"):
+                seen.append(event)
+        assert len(seen) == 1
+
+
+async def test_an_answer_that_does_not_come_counts_as_unreachable(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(apiserver, "REQUEST_SECONDS", 0.2)
+
+    async def late(request: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with served(late) as api:
+        with pytest.raises(UnreachableError, match="no answer in time"):
+            await api.get(RUNS, "ns", "x")
+        assert not api.answered
+
+
+async def test_nobody_there_counts_as_unreachable():
+    async with ApiServer(Credentials("http://127.0.0.1:9", None, None)) as api:
+        with pytest.raises(UnreachableError, match="GET"):
+            await api.get(RUNS, "ns", "x")
+
+
+async def test_a_refusal_carries_status_reason_and_message():
+    async def refuse(_: web.Request) -> web.Response:
+        status = {"kind": "Status", "reason": "Invalid", "message": "a run that is over stays as it ended"}
+        return web.json_response(status, status=422)
+
+    async with served(refuse) as api:
+        with pytest.raises(RefusedError, match="stays as it ended") as caught:
+            await api.replace_status(RUNS, "ns", "x", "uid", {})
+        assert (caught.value.status, caught.value.reason) == (422, "Invalid")
+
+
+@pytest.mark.parametrize("body", ["gateway says no", "[1]", ""])
+async def test_a_refusal_by_something_else_than_an_api_server_is_one_too(body: str):
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(text=body, status=503)
+
+    async with served(refuse) as api:
+        with pytest.raises(RefusedError) as caught:
+            await api.get(RUNS, "ns", "x")
+        assert caught.value.status == 503
+
+
+async def test_after_a_401_the_token_is_read_again_and_the_request_repeated(tmp_path: Path):
+    file = tmp_path / "token"
+    file.write_text("old")
+
+    async def expects_new(request: web.Request) -> web.Response:
+        if request.headers["Authorization"] == "Bearer new":
+            return web.json_response({"ok": True})
+        file.write_text("new")  # the kubelet has rotated it
+        return web.json_response({"reason": "Unauthorized"}, status=401)
+
+    async with served(expects_new, TokenFile(file)) as api:
+        assert await api.get(RUNS, "ns", "x") == {"ok": True}
+
+
+async def test_a_token_that_stays_refused_is_tried_once_more_only(tmp_path: Path):
+    file = tmp_path / "token"
+    file.write_text("old")
+    requests = []
+
+    async def never(request: web.Request) -> web.Response:
+        requests.append(request)
+        return web.json_response({"reason": "Unauthorized"}, status=401)
+
+    async with served(never, TokenFile(file)) as api:
+        with pytest.raises(RefusedError):
+            await api.get(RUNS, "ns", "x")
+    assert len(requests) == 2
+
+
+async def test_a_status_is_replaced_whole_and_only_of_the_object_with_that_uid():
+    seen: dict[str, Any] = {}
+
+    async def take(request: web.Request) -> web.Response:
+        seen.update(path=request.path, query=dict(request.query), type=request.content_type, body=await request.json())
+        return web.json_response({})
+
+    async with served(take) as api:
+        await api.replace_status(RUNS, "ns", "x-1", "the-uid", {"state": "Running"})
+    assert seen == {
+        "path": "/apis/edge.omnixan.io/v1alpha1/namespaces/ns/quantumruns/x-1/status",
+        "query": {"fieldManager": "omnixan-agent"},
+        "type": "application/json-patch+json",
+        "body": [
+            {"op": "test", "path": "/metadata/uid", "value": "the-uid"},
+            {"op": "add", "path": "/status", "value": {"state": "Running"}},
+        ],
+    }

@@ -1,0 +1,84 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from omnixan.edge_network.agent.settings import SettingsError, from_environment
+
+GOOD = {
+    "NODE_NAME": "edge-01.example",
+    "POD_NAMESPACE": "omnixan",
+    "POD_NAME": "ec-gateways-x7k2p",
+    "POOL": "gateways",
+    "CLUSTER": "ec",
+    "QUBITS": "8",
+}
+
+
+def problems(**changes: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        from_environment(GOOD | changes)
+    return caught.value.problems
+
+
+def test_what_the_daemonset_gives_is_enough():
+    settings = from_environment(GOOD)
+    assert (settings.node_name, settings.namespace, settings.qubits) == ("edge-01.example", "omnixan", 8)
+    assert (settings.region, settings.backend, settings.http_port, settings.log_level) == ("", "simulator", 8080, "INFO")
+    assert settings.grace_seconds == 20
+
+
+def test_optional_values_are_taken():
+    extra = {"REGION": "eu-north", "CLUSTER_UID": "9f1c-22", "HTTP_PORT": "0", "LOG_LEVEL": "debug", "QUBITS": " 24 "}
+    settings = from_environment(GOOD | extra)
+    assert (settings.region, settings.cluster_uid, settings.http_port) == ("eu-north", "9f1c-22", 0)
+    assert (settings.log_level, settings.qubits) == ("DEBUG", 24)
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+def test_a_missing_variable_is_named(name: str):
+    assert [p.split()[0] for p in problems(**{name: ""})] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NODE_NAME", "Edge_01"),
+        ("NODE_NAME", "../secrets"),
+        ("POD_NAMESPACE", "a b"),
+        ("POOL", "x" * 64),
+        ("REGION", "eu north"),
+        ("BACKEND", "qpu"),
+        ("QUBITS", "0"),
+        ("QUBITS", "25"),
+        ("QUBITS", "eight"),
+        ("HTTP_PORT", "65536"),
+        ("LOG_LEVEL", "chatty"),
+        ("SHUTDOWN_GRACE_SECONDS", "-1"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: str):
+    [problem] = problems(**{name: value})
+    assert problem.startswith(f"{name} is ") and value[:60] in problem and "it must be" in problem
+
+
+def test_all_bad_values_are_named_at_once():
+    assert len(problems(QUBITS="many", POOL="", HTTP_PORT="http")) == 3
+
+
+def test_the_process_ends_with_status_2_and_says_why():
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path("node_agent").resolve())} | GOOD | {"QUBITS": "99"}
+    command = [sys.executable, "-m", "omnixan.edge_network.agent.main"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines() == ["omnixan-agent: QUBITS is '99'; it must be a whole number from 1 to 24"]
+
+
+def test_the_process_ends_with_status_2_where_there_is_no_api_server_to_find():
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path("node_agent").resolve())} | GOOD
+    command = [sys.executable, "-m", "omnixan.edge_network.agent.main"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert "KUBECONFIG" in ended.stderr
