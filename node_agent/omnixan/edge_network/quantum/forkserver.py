@@ -181,7 +181,6 @@ class Server:
         """Run in the child: be the quantum worker until its connection ends."""
         limits.die_with_parent(self._pid)
         limits.close_all_but({0, 1, 2, socket_fd})
-        gc.unfreeze()
         worker_loop.serve(socket.socket(fileno=socket_fd))
         return 0
 
