@@ -6,8 +6,10 @@ import argparse
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from e2e.cluster import open_cluster
@@ -15,7 +17,7 @@ from e2e.cluster.cache import Busy, run_lock
 from e2e.cluster.engine import EngineError
 from e2e.cluster.interface import Cluster, ClusterError
 from e2e.cluster.kind import KindCluster
-from e2e.cluster.process import CommandError
+from e2e.cluster.process import CommandError, dying_with_us
 from e2e.cluster.steps import Steps
 
 
@@ -62,11 +64,40 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+def run_to_its_end(command: list[str]) -> int:
+    """Run a program that ends with us, and never before: it cleans up when told to stop. Returns its exit status.
+
+    An interrupt of the keyboard reaches it anyway, SIGTERM and SIGHUP are passed on; by kill -9 of ours it dies too.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)  # none may come before there is somebody to pass it to
+    try:
+        # setpriv and what it becomes inherit the mask, so it is lifted in the child again
+        with subprocess.Popen(dying_with_us(command), preexec_fn=lambda: _unblock(numbers)) as child:
+            signal.signal(signal.SIGINT, lambda *_: None)
+            for number in numbers[1:]:
+                signal.signal(number, lambda given, _: child.send_signal(given))
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            status = child.wait()
+            return 128 - status if status < 0 else status
+    except FileNotFoundError as missing:
+        raise CommandError(command, 127, f"{missing.filename}: no such program") from missing
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _unblock(numbers: Iterable[signal.Signals]) -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+
+
 def _run(options: argparse.Namespace) -> int:
     steps = Steps()
     if options.verb == "locked":
         with run_lock(" ".join(options.command)):
-            return subprocess.call(options.command)
+            return run_to_its_end(options.command)
     cluster = open_cluster(options.kubeconfig, steps)
     match options.verb:
         case "up":

@@ -29,8 +29,13 @@ from e2e.cluster.versions import HERE
 RULE_COMMENT = "omnixan-edge"
 CAP_SYS_RESOURCE = 24
 KIND_NETWORK = "kind"
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_NEEDED = 1024
+"""Four nodes' systemd, kubelet and containerd share one user's instances; with Debian's 128 a kubelet may not start."""
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
+HUNG_SECONDS = 3.0
+"""How long an engine that does not answer gets to end by itself."""
 
 BLOCKS = [f"172.{second}.0.0/16" for second in range(30, 16, -1)] + [f"10.{second}.0.0/16" for second in range(250, 255)]
 """Where the engine may take its addresses; the first that the machine has no route into is used."""
@@ -106,14 +111,18 @@ def free_block(in_use: Iterable[str], candidates: Iterable[str] = BLOCKS) -> ipa
 
 def layout() -> Layout:
     """The layout of this cache's engine: as recorded while it runs, else newly chosen."""
-    root = cache_root()
-    folder = Path("/run/omnixan-edge") / key_of(str(root))[:8]
+    folder = run_folder()
     recorded = folder / "block"
     if recorded.exists():
         block = ipaddress.IPv4Network(recorded.read_text().strip())
     else:
         block = free_block(_networks_in_use())
-    return Layout(root / "engine" / "data", folder, block)
+    return Layout(cache_root() / "engine" / "data", folder, block)
+
+
+def run_folder() -> Path:
+    """Socket, process id and scratch of this cache's engine; exists from its start until it is cleared away."""
+    return Path("/run/omnixan-edge") / key_of(str(cache_root()))[:8]
 
 
 def _networks_in_use() -> list[str]:
@@ -176,6 +185,10 @@ def _launch(at: Layout, command: list[str], fingerprint: Path) -> None:
     for folder in (at.data, at.run / "exec"):
         folder.mkdir(parents=True, exist_ok=True)
     (at.run / "block").write_text(str(at.block))
+    before = INOTIFY.read_text().strip()
+    if int(before) < INOTIFY_NEEDED:
+        (at.run / "inotify").write_text(before)
+        INOTIFY.write_text(str(INOTIFY_NEEDED))
     _remove_bridges(at)
     gateway = f"{next(at.default_subnet.hosts())}/{at.default_subnet.prefixlen}"
     run(["ip", "link", "add", at.default_bridge, "type", "bridge"])
@@ -190,8 +203,9 @@ def _launch(at: Layout, command: list[str], fingerprint: Path) -> None:
             _stop(at)
             raise EngineError(f"dockerd did not start; the end of {at.log}:\n{tail}")
         time.sleep(0.1)
-    fingerprint.write_text("\n".join(command))
+    _remove_containers(at)  # of an engine that was killed; its data remember them, and may have started them again
     _cluster_network(at)
+    fingerprint.write_text("\n".join(command))  # last: only what is complete is used again
 
 
 def _cluster_network(at: Layout) -> None:
@@ -217,22 +231,18 @@ def _rule(at: Layout) -> list[str]:
 def stop(steps: Steps) -> None:
     """Take the engine and everything it added to the machine away; its images stay in the cache."""
     with artefact_lock("engine"):
-        at = layout()
-        if at.run.exists():
+        if run_folder().exists():
             with steps.step("stop the private Docker engine"):
-                _stop(at)
+                _stop(layout())
 
 
 def _stop(at: Layout) -> None:
-    if at.docker.answers():
-        for name in at.docker("ps", "--quiet", "--filter", "status=paused").split():
-            at.docker("unpause", name)
-        for name in at.docker("ps", "--all", "--quiet").split():
-            with suppress(CommandError):
-                at.docker("rm", "--force", "--volumes", name)
+    answers = at.docker.answers()
+    if answers:
+        _remove_containers(at)
         with suppress(CommandError):
-            at.docker("network", "rm", KIND_NETWORK)
-    _end_processes(at)
+            at.docker("network", "rm", KIND_NETWORK, timeout=20)
+    _end_processes(at, STOP_SECONDS if answers else HUNG_SECONDS)
     for folder in (at.run, at.data):
         for mount in mounts_below(folder, Path("/proc/self/mounts").read_text()):
             succeeds(["umount", "--lazy", mount])
@@ -240,14 +250,37 @@ def _stop(at: Layout) -> None:
     if shutil.which("iptables"):
         while succeeds(["iptables", "-w", "-D", "FORWARD", *_rule(at)]):
             pass
+    _restore_inotify(at)
     shutil.rmtree(at.run)
+    with suppress(OSError):
+        at.run.parent.rmdir()  # unless an engine of another cache runs
 
 
-def _end_processes(at: Layout) -> None:
+def _remove_containers(at: Layout) -> None:
+    """Remove every container; one that cannot be removed ends with its processes, see `_end_processes`."""
+    with suppress(CommandError):
+        for name in at.docker("ps", "--quiet", "--filter", "status=paused", timeout=20).split():
+            at.docker("unpause", name, timeout=20)
+    with suppress(CommandError):
+        if left := at.docker("ps", "--all", "--quiet", timeout=20).split():
+            at.docker("rm", "--force", "--volumes", *left, timeout=60)
+
+
+def _restore_inotify(at: Layout) -> None:
+    """The limit of before, unless an engine of another cache still needs ours."""
+    before = at.run / "inotify"
+    others = [folder for folder in at.run.parent.iterdir() if folder != at.run]
+    if before.exists() and not others:
+        INOTIFY.write_text(before.read_text())
+    elif before.exists():
+        shutil.copy(before, others[0] / "inotify")
+
+
+def _end_processes(at: Layout, patience: float) -> None:
     dockerd = [pid for pid, command in _processes() if "dockerd" in command and str(at.pid_file) in command]
     for pid in dockerd:
         _signal(pid, signal.SIGTERM)
-    if not _wait_until_dead(dockerd, STOP_SECONDS):
+    if not _wait_until_dead(dockerd, patience):
         for pid in dockerd:
             _signal(pid, signal.SIGKILL)
     # containerd and the shims carry our folder in their arguments; a shim's child is process 1 of a container,

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,6 +32,9 @@ from e2e.cluster.versions import KUBERNETES
 STOCK_IMAGE = f"kindest/node:v{KUBERNETES}"
 NODE_LABEL = f"io.x-k8s.kind.cluster={NAME}"
 READY_SECONDS = 120.0
+MENDED_SECONDS = 20.0
+"""How long a cluster that is there gets to be well: a node that was frozen or cut off reports again within 10 s."""
+NODE_STATE = "{{.Name}}|{{.State.Running}}|{{.State.Paused}}|{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,21 @@ class State:
     def own_network(self) -> bool:
         """Whether pod networking is ours to lay."""
         return self.image != STOCK_IMAGE
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """A node's container as the engine sees it; a paused one counts as running."""
+
+    running: bool
+    paused: bool
+    address: str
+
+
+def node_states(inspected: str) -> dict[str, NodeState]:
+    """Node -> state, out of what `docker inspect` prints with the format NODE_STATE."""
+    rows = [line.lstrip("/").split("|") for line in inspected.splitlines() if line.strip()]
+    return {name: NodeState(running == "true", paused == "true", address) for name, running, paused, address in rows}
 
 
 class KindCluster:
@@ -70,7 +89,7 @@ class KindCluster:
             docker, image = self._engine_and_image()
             config = self._write_config(own_network=image != STOCK_IMAGE)
             wanted = State(image, key_of(config_key_text(config)), docker.env, os.environ[HELD_BY])
-            if not fresh and self._is_well(wanted):
+            if not fresh and self._is_as(wanted) and self._undo_faults() and self._is_well():
                 self._steps.say("the cluster is up already")
                 return
             self._delete(docker)
@@ -81,12 +100,11 @@ class KindCluster:
         with run_lock("cluster down"):
             sweep()
             state = self._state()
-            private = engine.layout()
-            for docker in [Docker(state.docker_env)] if state else []:
-                if docker.answers():
-                    self._delete(docker)
-            if private.run.exists():
-                engine.stop(self._steps)
+            # a run that was killed while it made the cluster wrote no state: ask the user's own engine too
+            users = Docker(state.docker_env if state else {})
+            if users.env == {} and shutil.which("docker") and users.answers():
+                self._delete(users)
+            engine.stop(self._steps)  # and with it every node it runs
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def prepare(self) -> tuple[Docker, str]:
@@ -161,15 +179,36 @@ class KindCluster:
         state = self._state()
         return state is not None and state.run == os.environ.get(HELD_BY)
 
-    def _is_well(self, wanted: State) -> bool:
+    def _is_as(self, wanted: State) -> bool:
         state = self._state()
-        if state is None or (state.image, state.config) != (wanted.image, wanted.config):
-            return False
+        return state is not None and (state.image, state.config) == (wanted.image, wanted.config)
+
+    def _undo_faults(self) -> bool:
+        """Undo what a run that died did to nodes; for a while the API server still calls such nodes Ready.
+
+        False if a node is gone, shut down, or cannot be mended: then the cluster has to be made anew.
+        """
         try:
-            nodes = read_nodes(self.kubeconfig, timeout=10)
-        except CommandError:
+            states = node_states(self.docker("inspect", "--format", NODE_STATE, *self.docker.containers(NODE_LABEL)))
+            if len(states) != WORKERS + 1 or any(not state.running for state in states.values()):
+                return False
+            for node in [name for name, state in states.items() if state.paused]:
+                self.thaw(node)
+            for node in states:
+                self.heal(node)
+        except (CommandError, ClusterError):
             return False
-        return len(nodes) == WORKERS + 1 and all(node.ready for node in nodes)
+        return True
+
+    def _is_well(self) -> bool:
+        deadline = time.monotonic() + MENDED_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(CommandError):
+                nodes = read_nodes(self.kubeconfig, timeout=10)
+                if len(nodes) == WORKERS + 1 and all(node.ready for node in nodes):
+                    return True
+            time.sleep(0.5)
+        return False
 
     @property
     def docker(self) -> Docker:
@@ -194,12 +233,16 @@ class KindCluster:
         """Wait until all nodes are Ready."""
         deadline = time.monotonic() + timeout
         while True:
-            nodes = self.nodes()
-            unready = [node.name for node in nodes if not node.ready]
-            if len(nodes) == WORKERS + 1 and not unready:
-                return
-            if time.monotonic() > deadline:
-                raise ClusterError(f"{len(nodes)} nodes, not Ready after {timeout:.0f} s: {', '.join(unready)}")
+            try:
+                nodes = self.nodes()
+                unready = [node.name for node in nodes if not node.ready]
+                if len(nodes) == WORKERS + 1 and not unready:
+                    return
+                if time.monotonic() > deadline:
+                    raise ClusterError(f"{len(nodes)} nodes, not Ready after {timeout:.0f} s: {', '.join(unready)}")
+            except ClusterError:  # a control plane that has just been started does not answer yet
+                if time.monotonic() > deadline:
+                    raise
             time.sleep(0.5)
 
     def kubectl(self, *arguments: str, text_input: str | None = None, timeout: float | None = 120) -> str:
@@ -273,7 +316,7 @@ class KindCluster:
     def _lay_network(self) -> None:
         """Give every running node its routes to the others' pods, by the addresses they have now."""
         deadline = time.monotonic() + READY_SECONDS
-        while len(ready := [node for node in self.nodes() if node.pod_cidr]) != WORKERS + 1:
+        while len(ready := self._nodes_with_pod_range()) != WORKERS + 1:
             if time.monotonic() > deadline:
                 raise ClusterError(f"only {len(ready)} of {WORKERS + 1} nodes have a pod address range")
             time.sleep(0.3)
@@ -286,9 +329,12 @@ class KindCluster:
         with ThreadPoolExecutor() as pool:
             list(pool.map(lay, nodes))
 
+    def _nodes_with_pod_range(self) -> list[Node]:
+        with suppress(ClusterError):  # the control plane may have been started a moment ago
+            return [node for node in self.nodes() if node.pod_cidr]
+        return []
+
     def _addresses(self) -> dict[str, str]:
         """Node -> address, of the nodes that run: from the engine, because a restarted node may have got another."""
-        template = "{{.Name}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}} {{.State.Running}} {{.State.Paused}}"
-        listed = self.docker("inspect", "--format", template, *self.docker.containers(NODE_LABEL))
-        words = [line.lstrip("/").split() for line in listed.splitlines() if line.strip()]
-        return {line[0]: line[1] for line in words if line[2:] == ["true", "false"]}
+        states = node_states(self.docker("inspect", "--format", NODE_STATE, *self.docker.containers(NODE_LABEL)))
+        return {name: state.address for name, state in states.items() if state.running and not state.paused}
