@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +13,7 @@ from aiohttp import web
 from omnixan.edge_network.agent import apiserver
 from omnixan.edge_network.agent.apiserver import RUNS, ApiServer, RefusedError, UnreachableError
 from omnixan.edge_network.agent.credentials import Credentials, TokenFile
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@asynccontextmanager
-async def served(handler: Handler, token: TokenFile | None = None) -> AsyncIterator[ApiServer]:
-    application = web.Application(client_max_size=2**24)
-    application.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    port = runner.addresses[0][1]
-    try:
-        async with ApiServer(Credentials(f"http://127.0.0.1:{port}", None, token)) as api:
-            yield api
-    finally:
-        await runner.cleanup()
+from tests.unit.agent.loopback import served
 
 
 async def test_a_list_of_several_pages_is_whole():
