@@ -30,6 +30,7 @@ PER_TENANT = 2
 TIMEOUT = 30.0
 """Seconds for one answer; the analyzer itself gives a program up after 5."""
 CACHED = 1024
+FORGET_AFTER = 5.0
 FIRST_RETRY = 0.5
 LAST_RETRY = 10.0
 _NOT_CACHED = frozenset({"ParserKilled"})
@@ -124,7 +125,7 @@ class Analyzer:
             self._answers.popitem(last=False)
         if isinstance(answer, Failure) and answer.reason in _NOT_CACHED:
             # Long enough for the jobs that wait for it, not for those that come later.
-            asyncio.get_running_loop().call_later(5.0, self._answers.pop, digest, None)
+            asyncio.get_running_loop().call_later(FORGET_AFTER, self._answers.pop, digest, None)
 
     async def _exchange(self, text: str) -> Answer:
         """One question and its answer, on a connection that is kept if all went well."""

@@ -60,10 +60,8 @@ class Schedule(Generic[K]):
             self._ready[key] = now
 
     def add_at(self, key: K, due: float) -> None:
-        """`key` is due at `due`; of several such times the earliest counts."""
-        if key in self._due and self._due[key] <= due:
-            return
-        if key in self._ready:
+        """`key` is due at `due`; of several such times the earliest counts, and a key that is due already stays so."""
+        if key in self._ready or key in self._again or self._due.get(key, due + 1) <= due:
             return
         self._due[key] = due
         self._order += 1

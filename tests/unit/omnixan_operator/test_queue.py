@@ -70,7 +70,7 @@ class Workers(RuleBasedStateMachine):
 
 
 TestWorkers = Workers.TestCase
-TestWorkers.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestWorkers.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
 def test_delays_double_until_the_limit_and_start_anew_after_success() -> None:

@@ -216,7 +216,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Claimant], list[Machine]]:
     return claimants, machines
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(worlds(), st.randoms())
 def test_whatever_the_world_the_rules_hold(world: tuple[list[Claimant], list[Machine]], random: Any) -> None:
     claimants, machines = world
@@ -248,7 +248,7 @@ def test_whatever_the_world_the_rules_hold(world: tuple[list[Claimant], list[Mac
                 assert by_name[name].claim == claim_value(assignment.pool, own.uid), "only a held node drains"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(worlds())
 def test_doing_what_is_decided_settles(world: tuple[list[Claimant], list[Machine]]) -> None:
     """Labels and drains carried out, runs ended: after a few passes nothing changes any more."""

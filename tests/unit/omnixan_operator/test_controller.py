@@ -1,0 +1,80 @@
+"""What follows from a reconciliation, by its outcome: nothing stops the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from omnixan_operator import apiserver, controller
+from omnixan_operator.keys import Key
+from omnixan_operator.metrics import Metrics
+from omnixan_operator.queue import WorkQueue
+from omnixan_operator.reconcile.context import Context
+
+KEY = Key("QuantumJob", "ns", "job")
+
+
+def context() -> Context:
+    return cast(Context, SimpleNamespace(queue=WorkQueue(), metrics=Metrics()))
+
+
+async def process(monkeypatch: pytest.MonkeyPatch, ctx: Context, outcome: Any) -> float | None:
+    """Reconcile with this outcome; returns when the key comes back, in seconds from now."""
+
+    async def reconciler(ctx: Context, key: Key) -> float | None:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return cast(float | None, outcome)
+
+    monkeypatch.setitem(controller.RECONCILERS, KEY.what, reconciler)
+    await controller.process(ctx, KEY)
+    schedule = ctx.queue._schedule
+    due = schedule.next_due()
+    import asyncio
+
+    return None if due is None else due - asyncio.get_running_loop().time()
+
+
+def count(ctx: Context, outcome: str) -> float:
+    value: Callable[..., float | None] = ctx.metrics.registry.get_sample_value
+    return value("omnixan_operator_reconcile_total", {"kind": "QuantumJob", "outcome": outcome}) or 0.0
+
+
+async def test_a_settled_key_does_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx = context()
+    assert await process(monkeypatch, ctx, None) is None
+    assert count(ctx, "ok") == 1
+
+
+async def test_a_reconciler_may_ask_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx = context()
+    again = await process(monkeypatch, ctx, 7.0)
+    assert again is not None and 6.9 < again <= 7.0 and count(ctx, "later") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (apiserver.ConflictError("changed"), "conflict"),
+        (apiserver.NotFoundError("gone"), "conflict"),
+        (apiserver.TransientError("away"), "retry"),
+        (apiserver.InvalidError("bad"), "error"),
+        (apiserver.ForbiddenError("no"), "retry"),
+        (ValueError("a mistake of ours"), "error"),
+    ],
+)
+async def test_a_failed_key_comes_back_later_and_later(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, outcome: str
+) -> None:
+    ctx = context()
+    first = await process(monkeypatch, ctx, error)
+    assert first is not None and 0.1 < first < 0.3 and count(ctx, outcome) == 1
+    assert ctx.queue.failed(KEY) > 0.39
+
+
+async def test_the_server_sets_the_delay_when_it_has_too_much_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    again = await process(monkeypatch, context(), apiserver.TooManyRequestsError("busy", 429, retry_after=9.0))
+    assert again is not None and 8.9 < again <= 9.0
