@@ -1,0 +1,21 @@
+"""The edge network: `EdgeQuantumProcessor` here, everything else in the subpackages.
+
+Nothing is imported before it is asked for: the operator imports `omnixan.edge_network.api` and has no numpy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from omnixan.edge_network.quantum.processor import EdgeQuantumProcessor
+
+__all__ = ["EdgeQuantumProcessor"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "EdgeQuantumProcessor":
+        from omnixan.edge_network.quantum.processor import EdgeQuantumProcessor
+
+        return EdgeQuantumProcessor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
