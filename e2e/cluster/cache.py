@@ -18,13 +18,15 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from e2e.cluster.process import command_line, is_alive, run
 
 KEY_LENGTH = 12
+UNUSED_DAYS = 7
+"""An artefact of another version goes when nobody has used it for so long: two checkouts do not rebuild each other's."""
 HELD_BY = "OMNIXAN_EDGE_LOCK"
 """Environment variable with the pid of the run that holds the lock, for the programs which that run starts."""
 
@@ -83,6 +85,23 @@ def new_folder(target: Path) -> Iterator[Path]:
         scratch.rename(target)
     finally:
         remove_tree(scratch)
+
+
+def used(artefact: Path) -> Path:
+    """Note that an artefact NAME-KEY of the cache is in use, and remove its other versions that nobody needs any more."""
+    now = time.time()
+    os.utime(artefact, (now, now))
+    last_use = {path.name: path.stat().st_mtime for path in artefact.parent.iterdir() if path.is_dir()}
+    for name in outdated(artefact.name, last_use, now):
+        remove_tree(artefact.parent / name)
+    return artefact
+
+
+def outdated(kept: str, last_use: Mapping[str, float], now: float) -> list[str]:
+    """Other versions of the artefact `kept` (NAME-KEY) not used for UNUSED_DAYS; times are in seconds of one clock."""
+    name = kept.rpartition("-")[0]
+    versions = [other for other in last_use if other != kept and other.rpartition("-")[0] == name]
+    return sorted(other for other in versions if now - last_use[other] > UNUSED_DAYS * 86400)
 
 
 def scratch_folder(name: str) -> Path:

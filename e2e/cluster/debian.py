@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from e2e.cluster.cache import artefact_lock, cache_root, key_of, new_folder
+from e2e.cluster.cache import artefact_lock, cache_root, key_of, new_folder, used
 from e2e.cluster.process import run
 from e2e.cluster.steps import Steps
 from e2e.cluster.versions import DEBIAN_SUITE
@@ -56,7 +56,7 @@ def tree(name: str, packages: tuple[str, ...], steps: Steps) -> Path:
     target = cache_root() / "trees" / f"{name}-{key_of(DEBIAN_SUITE, *packages, *DROPPED)}"
     with artefact_lock("debootstrap"):
         if target.exists():
-            return target
+            return used(target)
         packages_cache = cache_root() / "trees" / "debs"
         packages_cache.mkdir(parents=True, exist_ok=True)
         with steps.step(f"debootstrap the {name} tree"), new_folder(target) as scratch:

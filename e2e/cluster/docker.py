@@ -67,6 +67,10 @@ class Docker:
             if tag not in keep and not tag.endswith(":<none>"):
                 succeeds(["docker", "image", "rm", tag], env=self.env, timeout=60)
 
+    def prune(self) -> None:
+        """Remove what earlier builds left and nobody has named, but for the last days' (they make the next build short)."""
+        succeeds(["docker", "image", "prune", "--force", "--filter", "until=72h"], env=self.env, timeout=300)
+
 
 IMAGE_NAME = re.compile(
     r"(?P<repository>[a-z0-9]+(?:[._-][a-z0-9]+)*(?::[0-9]+)?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"

