@@ -52,9 +52,11 @@ class Release:
         eventually(lambda: not self.claimed_nodes(), "no node carries the claim label", 60)
         self._helm("uninstall", RELEASE, "--namespace", SYSTEM_NAMESPACE, "--wait", "--timeout", "120s")
 
-    def claimed_nodes(self) -> list[str]:
-        """Names of the nodes that carry a claim label."""
-        return [n["metadata"]["name"] for n in self.kubectl.list("nodes", selector=CLAIM_LABEL)]
+    def claimed_nodes(self, cluster_uid: str = "") -> list[str]:
+        """Names of the nodes that carry a claim, of any EdgeCluster or of the one with this uid."""
+        mark = cluster_uid.replace("-", "")[:10]
+        nodes = [n["metadata"] for n in self.kubectl.list("nodes", selector=CLAIM_LABEL)]
+        return [n["name"] for n in nodes if n["labels"][CLAIM_LABEL].endswith(mark)]
 
     def installed(self) -> bool:
         """Whether the release exists."""

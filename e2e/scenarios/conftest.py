@@ -56,13 +56,16 @@ def edge_cluster(release: install.Release, kubectl: Kubectl) -> EdgeClusterMaker
     def make(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
         name = manifest["metadata"]["name"]
         kubectl.apply(manifest)
+        ready = None
         try:
             ready = kubectl.until("edgecluster", name, manifests.CLUSTER_NAMESPACE, is_true("Ready"), 120)
             assert ready is not None
             yield ready
         finally:
+            found = kubectl.get("edgecluster", name, manifests.CLUSTER_NAMESPACE) or ready
             kubectl.delete("edgecluster", name, namespace=manifests.CLUSTER_NAMESPACE)
-            eventually(lambda: not release.claimed_nodes(), f"the nodes of {name} are given back")
+            uid = found["metadata"]["uid"] if found else ""
+            eventually(lambda: not release.claimed_nodes(uid), f"the nodes of {name} are given back")
 
     return make
 

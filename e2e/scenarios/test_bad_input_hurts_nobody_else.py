@@ -27,7 +27,7 @@ def nested_gates(depth: int) -> str:
 
 # name → (program, category, a part of the message)
 PROGRAMS = {
-    "truncated": (HEADER + "qubit[2] q;\nh q[0", "INVALID_PROGRAM", "line"),
+    "truncated": (HEADER + "qubit[2] q;\nh q[0", "INVALID_PROGRAM", "cut off"),
     "unknown-gate": (
         HEADER + "qubit[2] q;\nbit[2] c;\nfrobnicate q[0];\nc = measure q;\n",
         "INVALID_PROGRAM",
@@ -99,13 +99,13 @@ def test_a_wrong_digest_is_refused(kubectl: Kubectl, ready: str, tenant: str) ->
     assert (failure["category"], failure["reason"]) == ("PAYLOAD_REJECTED", "DigestMismatch")
 
 
-def test_sixty_four_qubits_wait_with_the_reason_per_node(kubectl: Kubectl, ready: str, tenant: str) -> None:
+def test_sixty_four_qubits_fail_at_once_because_no_node_can_ever_hold_them(
+    kubectl: Kubectl, ready: str, tenant: str
+) -> None:
     kubectl.apply(manifests.program_job("sixty-four", tenant, ready, manifests.ghz(64)))
-    waiting = kubectl.until(
-        "quantumjob", "sixty-four", tenant, lambda j: condition(j, "Placed").get("reason") == "NoNodeFits"
-    )
-    assert waiting is not None
-    assert [(r["constraint"], r["required"]) for r in waiting["status"]["placement"]["rejected"]] == [("qubits", "64")]
+    failure = failed(kubectl, "sixty-four", tenant)
+    assert (failure["category"], failure["reason"]) == ("CAPABILITY_MISMATCH", "TooManyQubits")
+    assert "64" in failure["message"] and "24" in failure["message"]
 
 
 @pytest.mark.parametrize(

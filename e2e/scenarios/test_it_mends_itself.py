@@ -41,9 +41,7 @@ def test_a_killed_agent_comes_back_and_runs_jobs(kubectl: Kubectl, done: dict[st
     assert not set(before) & set(install.agent_pods(kubectl))
 
 
-def test_a_daemonset_edited_by_hand_is_as_it_was_and_foreign_labels_stay(
-    kubectl: Kubectl, done: dict[str, Any]
-) -> None:
+def test_a_daemonset_edited_by_hand_is_as_it_was_and_foreign_labels_stay(kubectl: Kubectl, done: dict[str, Any]) -> None:
     original = kubectl.get("daemonset", DAEMONSET, NAMESPACE)
     assert original is not None
     kubectl.run("label", "daemonset", DAEMONSET, "-n", NAMESPACE, "example.com/owner=platform")
@@ -87,11 +85,15 @@ def test_a_deleted_edgenode_comes_back_ready(kubectl: Kubectl, done: dict[str, A
 
 def test_a_restarted_operator_changes_nothing_and_goes_on(kubectl: Kubectl, done: dict[str, Any], tenant: str) -> None:
     def versions() -> dict[str, str]:
-        # Observed state only: the nodes' own heartbeats are not the operator's writes.
+        # Of a DaemonSet the generation: its status is written by Kubernetes' own controller.
         kinds = ("edgeclusters", "daemonsets", "serviceaccounts", "rolebindings", "quantumruns")
         found = [o for kind in kinds for o in kubectl.list(kind, NAMESPACE)]
         found += kubectl.list("quantumjobs", tenant) + kubectl.list("configmaps", tenant)
-        return {f"{o['kind']}/{o['metadata']['name']}": o["metadata"]["resourceVersion"] for o in found}
+        version = {"DaemonSet": "generation"}
+        return {
+            f"{o['kind']}/{o['metadata']['name']}": str(o["metadata"][version.get(o["kind"], "resourceVersion")])
+            for o in found
+        }
 
     kubectl.until("edgecluster", NAME, NAMESPACE, is_true("Ready"))
     before = versions()
