@@ -78,9 +78,7 @@ def find(environment: Mapping[str, str], account: Path = SERVICE_ACCOUNT) -> Cre
         return from_kubeconfig(Path(kubeconfig.split(os.pathsep)[0]))
     host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
-        raise CredentialsError(
-            "neither KUBECONFIG nor KUBERNETES_SERVICE_HOST is set: run it in a pod, or set KUBECONFIG"
-        )
+        raise CredentialsError("neither KUBECONFIG nor KUBERNETES_SERVICE_HOST is set: run it in a pod, or set KUBECONFIG")
     token = TokenFile(account / "token")
     token()
     try:

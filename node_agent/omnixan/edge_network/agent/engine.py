@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from omnixan.edge_network.agent import strays
 from omnixan.edge_network.agent.metrics import Metrics
 from omnixan.edge_network.agent.programs import Programs, digest_of
 from omnixan.edge_network.api.quantumrun import QuantumRunSpec, workload_of
@@ -91,7 +92,8 @@ class Engine:
             self._ready.set()
             self._metrics.worker_ready.set(1)
             self._on_change(True, "")
-            while self._worker.ready and self._worker.restarts == restarts:  # noqa: ASYNC110 - it has no event
+            while self._worker.ready and self._worker.restarts == restarts:
+                strays.reap(self._sandbox.pid)
                 await asyncio.sleep(CHECK_SECONDS)
             if new := self._worker.restarts - restarts:
                 restarts = self._worker.restarts
