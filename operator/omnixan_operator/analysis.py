@@ -36,6 +36,9 @@ LAST_RETRY = 10.0
 _NOT_CACHED = frozenset({"ParserKilled"})
 """Refusals that another try may not end in: a machine under load kills a parser that is merely slow."""
 
+FAILED_ANSWERS = 5
+"""How often the analyzer may fail at one program before that is the program's fault."""
+
 Answer = Analysis | Failure
 
 
@@ -50,6 +53,7 @@ class _Question:
     since: float
     waiting: set[Key] = field(default_factory=set)
     trouble: str = ""
+    failed_answers: int = 0
     task: asyncio.Task[None] | None = None
 
 
@@ -102,7 +106,12 @@ class Analyzer:
                 async with self._tenants[question.tenant], self._slots:
                     started = self._monotonic()
                     answer = await self._exchange(question.text)
-                break
+                if not (isinstance(answer, Failure) and answer.category.retriable):
+                    break
+                question.failed_answers += 1
+                if question.failed_answers == FAILED_ANSWERS:
+                    break
+                raise AnalyzerUnavailableError(f"{answer.reason}: {answer.message}")
             except AnalyzerUnavailableError as error:
                 if not question.trouble:
                     logger.warning("program analyzer: %s", error)

@@ -89,8 +89,8 @@ def classify(code: int, body: bytes, retry_after: str | None) -> ApiError:
 async def load_configuration() -> Any:
     """The client's configuration: from KUBECONFIG if it is set, else the pod's service account."""
     configuration = kubernetes_client.Configuration()
-    if os.environ.get("KUBECONFIG"):
-        await kubernetes_config.load_kube_config(client_configuration=configuration)
+    if path := os.environ.get("KUBECONFIG"):
+        await kubernetes_config.load_kube_config(config_file=path, client_configuration=configuration)
     else:
         kubernetes_config.load_incluster_config(client_configuration=configuration)
     return configuration

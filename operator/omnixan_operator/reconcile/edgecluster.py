@@ -32,6 +32,9 @@ from omnixan_operator.store import (
     namespace_of,
 )
 
+RETRY = 30.0
+"""Seconds until a child that was refused is tried again: what was in its way may not be watched."""
+
 
 async def reconcile(ctx: Context, key: Key) -> float | None:
     """Children first, then what is owned but not wanted, then one status write if it differs."""
@@ -51,7 +54,7 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
         problems = [problem for child in children if (problem := await _ensure(ctx, cluster, *child)) is not None]
         await _prune(ctx, cluster, children)
     await _write_status(ctx, live, cluster, plan, problems)
-    return None
+    return RETRY if problems else None
 
 
 def _children(ctx: Context, cluster: EdgeCluster, plan: ClusterPlan) -> Iterator[tuple[Kind, Object]]:

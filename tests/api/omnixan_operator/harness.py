@@ -20,7 +20,7 @@ from omnixan.edge_network.api.meta import API_VERSION, CLAIM_LABEL, HEARTBEAT_LA
 from tests.api.client import Kube, Object, RefusedError
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE = 20.0
+PATIENCE = 60.0
 LEASE = "coordination.k8s.io/v1"
 APPS = "apps/v1"
 BELL = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;'

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from omnixan.edge_network.api.quantumjob import Analysis, Failure
-from omnixan_operator.analysis import PER_TENANT, Analyzer, AnalyzerUnavailableError, parse_answer
+from omnixan_operator.analysis import FAILED_ANSWERS, PER_TENANT, Analyzer, AnalyzerUnavailableError, parse_answer
 from omnixan_operator.decide.joblife import NotYet
 from omnixan_operator.keys import Key
 from omnixan_operator.metrics import Metrics
@@ -20,6 +20,7 @@ from omnixan_operator.reasons import Reason
 
 TWO = {"analysis": {"qubits": 2, "depth": 1, "twoQubitGates": 0, "gates": {}}}
 KILLED = {"error": {"category": "PAYLOAD_REJECTED", "reason": "ParserKilled", "message": "5 s"}}
+CRASHED = {"error": {"category": "BACKEND_ERROR", "reason": "ParserFailed", "message": "status 139"}}
 BAD = {"error": {"category": "INVALID_PROGRAM", "reason": "SyntaxError", "message": "line 1", "line": 1}}
 
 
@@ -156,6 +157,25 @@ async def test_one_tenants_slow_programs_leave_room_for_others(client: Client, s
     assert server.most == PER_TENANT + 1
     server.gate.set()
     assert {(await client.wake()).name for _ in range(7)} == {"quick", *(f"slow-{n}" for n in range(6))}
+
+
+async def test_a_failure_of_the_analyzer_is_asked_again_but_not_for_ever(
+    client: Client, server: Server, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("omnixan_operator.analysis.FIRST_RETRY", 0.001)
+    server.answer = lambda text: CRASHED if len(server.asked) < 3 else TWO
+    assert isinstance(client.ask("p"), NotYet)
+    await client.wake()
+    found = client.ask("p")
+    assert isinstance(found, NotYet) and found.reason is Reason.ANALYZER_UNAVAILABLE and "ParserFailed" in found.message
+    while isinstance(found := client.ask("p"), NotYet):
+        await client.wake()
+    assert isinstance(found, Analysis)
+    server.answer = lambda text: CRASHED
+    while isinstance(found := client.ask("crasher"), NotYet):
+        await client.wake()
+    assert isinstance(found, Failure) and found.reason == "ParserFailed"
+    assert server.asked.count("crasher") == FAILED_ANSWERS
 
 
 async def test_connections_are_used_again(client: Client, server: Server) -> None:
