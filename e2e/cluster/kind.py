@@ -22,7 +22,7 @@ from e2e.cluster.docker import Docker
 from e2e.cluster.golang import program
 from e2e.cluster.interface import ClusterError, Node
 from e2e.cluster.kind_config import AUDIT_FILE, AUDIT_POLICY, NAME, WORKERS, config_key_text, kind_config
-from e2e.cluster.kubectl import kubectl, read_nodes
+from e2e.cluster.kubectl import CONTROL_PLANE_LABEL, kubectl, read_nodes
 from e2e.cluster.loading import load_archive, load_tags, missing_on
 from e2e.cluster.network import cni_config, cut_rules, heal_rules, routing_script
 from e2e.cluster.process import CommandError, run
@@ -143,11 +143,17 @@ class KindCluster:
                 timeout=600,
             )
             (self._folder / "state.json").write_text(json.dumps(asdict(wanted)))
+            self._dns_on_control_plane()
             if wanted.own_network:
                 self._lay_network()
         with self._steps.step("wait for all nodes and the cluster's DNS"):
             self.wait_ready(READY_SECONDS)
             self.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s", timeout=130)
+
+    def _dns_on_control_plane(self) -> None:
+        """Keep the cluster's DNS off the workers, whose failure is tested: it must not take DNS away from all."""
+        pinned = {"spec": {"template": {"spec": {"nodeSelector": {CONTROL_PLANE_LABEL: ""}}}}}
+        self.kubectl("-n", "kube-system", "patch", "deployment", "coredns", "--patch", json.dumps(pinned))
 
     def _delete(self, docker: Docker) -> None:
         left = docker.containers(NODE_LABEL)
