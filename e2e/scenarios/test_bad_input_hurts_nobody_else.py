@@ -40,7 +40,7 @@ PROGRAMS = {
         "include",
     ),
     "huge-register": (HEADER + "qubit[100000000] q;\nbit[1] c;\nc[0] = measure q[0];\n", "PAYLOAD_REJECTED", "qubits"),
-    "expands-without-end": (nested_gates(40), "PAYLOAD_REJECTED", "gates"),
+    "expands-without-end": (nested_gates(40), "PAYLOAD_REJECTED", "program"),
 }
 
 
