@@ -14,7 +14,7 @@ from e2e.cluster.process import CommandError, dying_with_us
 
 CHUNK = 1 << 20
 IMPORT = ("ctr", "--namespace=k8s.io", "images", "import", "--local", "--digests", "--snapshotter=overlayfs", "-")
-"""--local: unpacked by ctr itself; sent through containerd's transfer service instead, it takes thrice the processor time."""
+"""--local: unpacked by ctr itself; through containerd's transfer service it takes thrice the processor time."""
 
 
 def full_name(image: str) -> str:
