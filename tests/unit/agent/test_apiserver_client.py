@@ -17,15 +17,15 @@ from tests.unit.agent.loopback import served
 
 
 async def test_a_list_of_several_pages_is_whole():
-    async def pages(request: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.Response:
         assert request.query["fieldSelector"] == "spec.nodeName=n"
         if request.query.get("continue") != "more":
             return web.json_response({"metadata": {"continue": "more"}, "items": [{"n": 1}]})
         return web.json_response({"metadata": {"resourceVersion": "7"}, "items": [{"n": 2}]})
 
-    async with served(pages) as api:
-        listing = await api.list(RUNS, "ns", "spec.nodeName=n")
-        assert (listing.items, listing.resource_version) == ([{"n": 1}, {"n": 2}], "7")
+    async with served(answer) as api:
+        pages = [page async for page in api.pages(RUNS, "ns", "spec.nodeName=n")]
+        assert [(page.items, page.resource_version) for page in pages] == [([{"n": 1}], ""), ([{"n": 2}], "7")]
         assert api.answered
 
 

@@ -73,7 +73,7 @@ async def test_a_broken_watch_goes_on_where_it_was():
 
 
 @pytest.mark.parametrize(
-    "expired", [410, [{"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}}]]
+    "expired", [410, 504, [{"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}}]]
 )
 async def test_an_expired_watch_begins_with_a_list_that_tells_what_was_missed(expired: Any):
     script = Script(

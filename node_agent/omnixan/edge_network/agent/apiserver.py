@@ -71,8 +71,8 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Listing:
-    """The objects of a list, and the resourceVersion to watch from."""
+class Page:
+    """Some objects of a list; `resource_version`, on the last page only, is where to watch from."""
 
     items: list[Object]
     resource_version: str
@@ -104,16 +104,16 @@ class ApiServer:
         assert self._session is not None
         await self._session.close()
 
-    async def list(self, resource: Resource, namespace: str, field_selector: str) -> Listing:
-        """Return all objects that a field selector chooses."""
-        items: list[Object] = []
+    async def pages(self, resource: Resource, namespace: str, field_selector: str) -> AsyncGenerator[Page]:
+        """Yield all objects that a field selector chooses, in pages, as they were at one moment."""
         query = {"fieldSelector": field_selector, "limit": str(PAGE)}
         while True:
-            page = await self._request("GET", resource.path(namespace), query)
-            items.extend(page.get("items") or ())
-            metadata = page.get("metadata") or {}
-            if not (more := metadata.get("continue")):
-                return Listing(items, str(metadata.get("resourceVersion", "")))
+            answer = await self._request("GET", resource.path(namespace), query)
+            metadata = answer.get("metadata") or {}
+            more = metadata.get("continue")
+            yield Page(answer.get("items") or [], "" if more else str(metadata.get("resourceVersion", "")))
+            if not more:
+                return
             query["continue"] = more
 
     async def watch(

@@ -16,6 +16,8 @@ from omnixan.edge_network.agent.watchcache import Change, ExpiredError, WatchCac
 RELIST_SECONDS = 1800.0
 """A list now and then, whatever the watch says: no error of either side stays for ever."""
 SHORT_WATCH_SECONDS = 1.0
+PASSING = frozenset({401, 403, 429, 500, 502, 503})
+"""Refusals of a watch that say nothing about its resourceVersion."""
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +33,14 @@ async def follow(api: ApiServer, resource: Resource, namespace: str, field_selec
     while True:
         try:
             if not cache.resource_version or time.monotonic() >= relist_at:
-                listing = await api.list(resource, namespace, field_selector)
-                relist_at = time.monotonic() + RELIST_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
-                for change in cache.replace(listing.items, listing.resource_version):
+                cache.begin_list()
+                async with aclosing(api.pages(resource, namespace, field_selector)) as pages:
+                    async for page in pages:
+                        for change in cache.page(page.items):
+                            yield change
+                for change in cache.end_list(page.resource_version):
                     yield change
+                relist_at = time.monotonic() + RELIST_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
             started = time.monotonic()
             async with aclosing(api.watch(resource, namespace, field_selector, cache.resource_version)) as events:
                 async for event in events:
@@ -47,8 +53,8 @@ async def follow(api: ApiServer, resource: Resource, namespace: str, field_selec
         except ExpiredError as error:
             problem = error
         except RefusedError as error:
-            if error.status == 410:
-                cache.resource_version = ""
+            if error.status not in PASSING:
+                cache.resource_version = ""  # expired (410), or of a future that a restored backup took away (504)
             problem = error
         except UnreachableError as error:
             problem = error

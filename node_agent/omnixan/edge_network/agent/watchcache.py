@@ -41,21 +41,28 @@ class WatchCache:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], _Known] = {}
+        self._listed: set[tuple[str, str]] = set()
         self.resource_version = ""
         """Where a watch can go on; empty when only a list helps."""
 
-    def replace(self, items: Iterable[Object], resource_version: str) -> list[Change]:
-        """Take a whole list; return what differs from what was known, and SYNC."""
+    def begin_list(self) -> None:
+        """A list begins: what it does not name is gone."""
+        self._listed = set()
+
+    def page(self, items: Iterable[Object]) -> list[Change]:
+        """Take a part of the list; return what in it differs from what was known."""
         changes: list[Change] = []
-        seen: set[tuple[str, str]] = set()
         for item in items:
-            seen.add(_key(item))
+            self._listed.add(_key(item))
             changes.extend(self._put(item))
-        for key in self._known.keys() - seen:
-            changes.append(self._gone(key))
-        self.resource_version = resource_version
-        changes.append(Change("SYNC", {}))
         return changes
+
+    def end_list(self, resource_version: str) -> list[Change]:
+        """The list is whole; return what is gone, and SYNC."""
+        changes = [self._gone(key) for key in self._known.keys() - self._listed]
+        self._listed = set()
+        self.resource_version = resource_version
+        return [*changes, Change("SYNC", {})]
 
     def event(self, event: Object) -> list[Change]:
         """Take one watch event; return what it changes (nothing for a bookmark or what is known already)."""
