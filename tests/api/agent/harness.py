@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -25,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ROLE = "omnixan-edge-agent"
 LEASE = "coordination.k8s.io/v1"
 RBAC = "rbac.authorization.k8s.io/v1"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 IDLE = 2
 """Processes below an agent at rest: the fork server and the worker."""
 
@@ -106,6 +107,7 @@ class Agent:
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
         self._log = log
+        self._below: list[int] = []
         self._output = log.open("wb")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "omnixan.edge_network.agent.main"],
@@ -154,11 +156,19 @@ class Agent:
         return 0.0
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """End it as a crash would; what should end with it but does not is ended by `clean`."""
         if self.process.poll() is None:
+            self._below = descendants(self.process.pid)
             self.process.kill()
         self.process.wait()
         self._output.close()
+
+    def clean(self) -> None:
+        """End it and all that it has started."""
+        self.kill()
+        for pid in filter(alive, self._below):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def terminate(self) -> None:
         """Ask it to end, as the kubelet does."""
@@ -297,7 +307,8 @@ class Lab:
             for server in children(agent.process.pid):
                 for worker in children(server):
                     for simulator in children(worker):
-                        return server, worker, simulator
+                        if "qiskit_aer" in Path(f"/proc/{simulator}/maps").read_text():
+                            return server, worker, simulator
             return None
 
         pids: tuple[int, int, int] = eventually(chain, f"{name} is simulated")
@@ -319,6 +330,6 @@ class Lab:
     def close(self) -> None:
         """End what was started."""
         for agent in self.agents:
-            agent.kill()
+            agent.clean()
         for lease in self.kube.list("Lease", LEASE):
             self.kube.delete("Lease", lease["metadata"]["name"], LEASE)

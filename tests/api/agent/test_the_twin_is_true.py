@@ -86,7 +86,7 @@ def test_an_edge_node_that_comes_late_or_again_gets_its_status(lab: Lab):
     assert "does not exist yet" in agent.log()
     for _ in range(2):
         lab.node()
-        eventually(lambda: lab.condition().get("status") == "True", "the new EdgeNode has its status", seconds=10)
+        eventually(lambda: lab.condition().get("status") == "True", "the new EdgeNode has its status")
         lab.kube.delete("EdgeNode", "node-1")
 
 
