@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,3 +110,10 @@ def test_circuit_gives_the_distribution_that_mathematics_says(
     for outcome, p in expected.items():
         # five standard deviations of a binomial: once in 1.7 million honest samples
         assert abs(counts.get(outcome, 0) - p * shots) <= 5 * (shots * p * (1 - p)) ** 0.5 + 1e-9
+
+
+@pytest.mark.parametrize("path", [KNAPSACKS[1], MAXCUTS[1], CIRCUITS[0]], ids=lambda p: p.stem)
+def test_the_same_manifest_without_a_cluster_gives_the_same_summary(jobs: dict[str, Any], path: Path) -> None:
+    command = [sys.executable, "-m", "omnixan.edge_network.cli.main", "run", str(path), "-o", "json"]
+    local = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout)
+    assert local["status"]["result"]["summary"] == jobs[path.stem]["status"]["result"]["summary"]
