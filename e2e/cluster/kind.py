@@ -23,7 +23,7 @@ from e2e.cluster.golang import program
 from e2e.cluster.interface import ClusterError, Node
 from e2e.cluster.kind_config import AUDIT_FILE, AUDIT_POLICY, NAME, WORKERS, config_key_text, kind_config
 from e2e.cluster.kubectl import CONTROL_PLANE_LABEL, kubectl, read_nodes
-from e2e.cluster.loading import load_archive, load_tags, missing_on
+from e2e.cluster.loading import images_folder, load_archive, missing_on, saved
 from e2e.cluster.network import cni_config, cut_rules, heal_rules, routing_script
 from e2e.cluster.process import CommandError, run
 from e2e.cluster.steps import Steps
@@ -170,7 +170,7 @@ class KindCluster:
         audit.mkdir(parents=True, exist_ok=True)
         policy = self._folder / "audit-policy.yaml"
         policy.write_text(AUDIT_POLICY)
-        config = kind_config(audit, policy, own_network)
+        config = kind_config(audit, policy, images_folder(), own_network)
         (self._folder / "kind.yaml").write_text(config)
         return config
 
@@ -270,11 +270,11 @@ class KindCluster:
                 load_archive(docker, workers, archive)
         tags = [image for image in images if isinstance(image, str)]
         wanting = {node: missing_on(docker, node, tags) for node in workers}
-        needed = sorted({image for missing in wanting.values() for image in missing})
-        if needed:
-            nodes = [node for node, missing in wanting.items() if missing]
-            with self._steps.step(f"load {', '.join(needed)} into {len(nodes)} nodes"):
-                load_tags(docker, nodes, needed)
+        for image in tags:
+            nodes = [node for node, missing in wanting.items() if image in missing]
+            if nodes:
+                with self._steps.step(f"load {image} into {len(nodes)} nodes"):
+                    load_archive(docker, nodes, saved(docker, image))
 
     def node_shell(self, node: str, argv: Sequence[str], text_input: str | None = None) -> str:
         """Run a program as root in a node."""

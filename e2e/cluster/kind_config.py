@@ -13,6 +13,7 @@ POD_SUBNET = "10.246.0.0/16"
 SERVICE_SUBNET = "10.97.0.0/16"
 AUDIT_FOLDER_IN_NODE = "/var/log/kubernetes/audit"
 POLICY_IN_NODE = "/etc/kubernetes/audit-policy.yaml"
+IMAGES_IN_NODE = "/omnixan/images"
 AUDIT_FILE = "audit.log"
 
 AUDIT_POLICY = yaml.safe_dump(
@@ -21,16 +22,18 @@ AUDIT_POLICY = yaml.safe_dump(
 """Who did what to which object, without bodies; each request once, when it is answered."""
 
 
-def kind_config(audit_folder: Path, policy_file: Path, own_network: bool) -> str:
+def kind_config(audit_folder: Path, policy_file: Path, images_folder: Path, own_network: bool) -> str:
     """The kind configuration as YAML: one control plane with an audit log, three workers.
 
-    `audit_folder` and `policy_file` are this machine's; `own_network` leaves pod networking to us (see network.py).
+    The folders and `policy_file` are this machine's; `own_network` leaves pod networking to us (see network.py).
     """
+    images = {"hostPath": str(images_folder), "containerPath": IMAGES_IN_NODE, "readOnly": True}
     control_plane = {
         "role": "control-plane",
         "extraMounts": [
             {"hostPath": str(audit_folder), "containerPath": AUDIT_FOLDER_IN_NODE},
             {"hostPath": str(policy_file), "containerPath": POLICY_IN_NODE, "readOnly": True},
+            images,
         ],
         "kubeadmConfigPatches": [yaml.safe_dump(_api_server_audit())],
     }
@@ -47,7 +50,7 @@ def kind_config(audit_folder: Path, policy_file: Path, own_network: bool) -> str
             "serviceSubnet": SERVICE_SUBNET,
         },
         "kubeadmConfigPatches": [yaml.safe_dump(kubelet)],
-        "nodes": [control_plane, *({"role": "worker"} for _ in range(WORKERS))],
+        "nodes": [control_plane, *({"role": "worker", "extraMounts": [images]} for _ in range(WORKERS))],
     }
     return yaml.safe_dump(config, sort_keys=False)
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 TAIL_LINES = 20
 
@@ -36,6 +37,7 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     text_input: str | None = None,
+    input_file: IO[bytes] | None = None,
     timeout: float | None = None,
 ) -> str:
     """Run a program to its end and return its standard output.
@@ -50,7 +52,7 @@ def run(
             env={**os.environ, **(env or {})},
             cwd=cwd,
             input=text_input,
-            stdin=subprocess.DEVNULL if text_input is None else None,
+            stdin=(input_file or subprocess.DEVNULL) if text_input is None else None,
             capture_output=True,
             text=True,
             errors="replace",
