@@ -69,15 +69,17 @@ def _wish(obj: Object | None) -> Any:
 
 def _node(change: Change, store: Store) -> Iterable[Key]:
     yield CLAIMS
-    marks = {
-        obj["metadata"].get("labels", {}).get(CLAIM_LABEL, "").rpartition(".")[2]
-        for obj in (change.old, change.new)
-        if obj is not None
-    }
     if _claim(change.old) != _claim(change.new):
-        for cluster in store.all(kinds.EDGE_CLUSTER):
-            if claim_mark(uid_of(cluster)) in marks:
-                yield key_of(kinds.EDGE_CLUSTER, cluster)
+        yield from _claimed_by(change.old, store)
+        yield from _claimed_by(change.new, store)
+
+
+def _claimed_by(node: Object | None, store: Store) -> Iterator[Key]:
+    """The EdgeCluster whose claim is on a Node."""
+    mark = (_claim(node) or "").rpartition(".")[2]
+    for cluster in store.all(kinds.EDGE_CLUSTER) if mark else ():
+        if claim_mark(uid_of(cluster)) == mark:
+            yield key_of(kinds.EDGE_CLUSTER, cluster)
 
 
 def _claim(node: Object | None) -> str | None:
@@ -101,6 +103,7 @@ def _edge_node(change: Change, store: Store) -> Iterable[Key]:
         jobs = store.find(OPEN_JOBS_BY_CLUSTER, (namespace_of(obj), owner["name"]))
         yield from _jobs(job for job in jobs if not _placed(job))
     if change.new is None:
+        yield from _claimed_by(store.get(kinds.NODE, "", name_of(obj)), store)  # it may wait for the name
         for run in store.find(OPEN_RUNS_BY_NODE, (namespace_of(obj), name_of(obj))):
             yield job_key_of(run)
 

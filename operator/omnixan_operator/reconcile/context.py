@@ -106,3 +106,9 @@ def paused(obj: Object) -> bool:
 def alive(obj: Object | None) -> bool:
     """Whether the object exists and is not being deleted."""
     return obj is not None and not obj["metadata"].get("deletionTimestamp")
+
+
+def condition(obj: Object | None, kind: str) -> Object:
+    """A condition of an object as it stands; empty if there is none. (For look-ups over many objects: no parsing.)"""
+    conditions = (obj or {}).get("status", {}).get("conditions") or ()
+    return next((one for one in conditions if one.get("type") == kind), {})

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 from omnixan.edge_network.api.edgecluster import EdgeCluster, EdgeClusterStatus
-from omnixan.edge_network.api.edgenode import EdgeNode
 from omnixan.edge_network.api.meta import CLAIM_LABEL, POOL_LABEL
 from omnixan_operator import kinds
 from omnixan_operator.apiserver import ForbiddenError, InvalidError, NotFoundError
@@ -20,9 +19,8 @@ from omnixan_operator.desired.serviceaccount import service_account
 from omnixan_operator.keys import Key
 from omnixan_operator.kinds import Kind, Object
 from omnixan_operator.reasons import Reason
-from omnixan_operator.reconcile.context import Context, alive, parse, paused
+from omnixan_operator.reconcile.context import Context, alive, condition, parse, paused
 from omnixan_operator.status import edgecluster as status
-from omnixan_operator.status.conditions import holds
 from omnixan_operator.status.edgecluster import Member, Problem, Seen
 from omnixan_operator.store import (
     DAEMON_SETS_BY_CLUSTER,
@@ -93,7 +91,9 @@ async def _ensure(ctx: Context, cluster: EdgeCluster, kind: Kind, desired: Objec
         if live is None and kind.selector:
             # Somebody else's object of that name has no label of ours, so the watch does not show it.
             live = await _look_up(ctx, kind, desired)
-        if live is not None and not _ours(live, uid):
+        if live is not None and _on_its_way_out(kind, live, cluster):
+            return None  # its deletion wakes this key
+        if live is not None and not _ours(live, uid) and not (kind is kinds.EDGE_NODE and controller_of(live) is None):
             return Problem(Reason.NAME_TAKEN, f"{kind.name} {name_of(desired)} exists and belongs to another owner")
         if live is not None and immutable_differs(kind.name, desired, live):
             await ctx.delete(kind, live)
@@ -117,6 +117,15 @@ async def _look_up(ctx: Context, kind: Kind, desired: Object) -> Object | None:
 def _ours(obj: Object, uid: str) -> bool:
     owner = controller_of(obj)
     return owner is not None and owner["uid"] == uid
+
+
+def _on_its_way_out(kind: Kind, obj: Object, cluster: EdgeCluster) -> bool:
+    """Whether an object is about to be deleted: a node's former EdgeCluster does so, and the garbage collector does
+    with what a deleted EdgeCluster of the same name has left."""
+    owner = controller_of(obj)
+    if owner is None or owner["uid"] == cluster.metadata.uid or owner["kind"] != kinds.EDGE_CLUSTER.name:
+        return False
+    return kind is kinds.EDGE_NODE or owner["name"] == cluster.metadata.name
 
 
 async def _prune(ctx: Context, cluster: EdgeCluster, children: list[tuple[Kind, Object]]) -> None:
@@ -155,9 +164,10 @@ def _members(ctx: Context, cluster: EdgeCluster) -> Iterator[Member]:
         if not claim.endswith(mark):
             continue
         twin = ctx.store.get(kinds.EDGE_NODE, cluster.metadata.namespace, name_of(node))
-        parsed = parse(EdgeNode, twin) if twin is not None and _ours(twin, cluster.metadata.uid) else None
-        ready = isinstance(parsed, EdgeNode) and holds(parsed.status.conditions, "Ready")
-        draining = isinstance(parsed, EdgeNode) and parsed.spec.drain
+        if twin is not None and not _ours(twin, cluster.metadata.uid):
+            twin = None
+        ready = condition(twin, "Ready").get("status") == "True"
+        draining = twin is not None and bool(twin["spec"].get("drain"))
         yield Member(name_of(node), claim.removesuffix(mark), ready, draining)
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 from datetime import datetime
 
 from omnixan.edge_network.api.edgecluster import EdgeCluster
-from omnixan.edge_network.api.edgenode import EdgeNode
 from omnixan.edge_network.api.meta import CLAIM_LABEL
 from omnixan.edge_network.api.quantumjob import Analysis, Failure, JobResult, QuantumJob, QuantumJobStatus
 from omnixan.edge_network.api.quantumrun import QuantumRun
@@ -32,9 +31,8 @@ from omnixan_operator.keys import Key
 from omnixan_operator.kinds import Object
 from omnixan_operator.reasons import Reason
 from omnixan_operator.reconcile import results
-from omnixan_operator.reconcile.context import Context, alive, parse, paused
+from omnixan_operator.reconcile.context import Context, alive, condition, parse, paused
 from omnixan_operator.status import quantumjob as status
-from omnixan_operator.status.conditions import find, holds
 from omnixan_operator.store import (
     EDGE_NODES_BY_CLUSTER,
     OPEN_RUNS_BY_NODE,
@@ -236,20 +234,18 @@ def _offers(ctx: Context, cluster: EdgeCluster) -> list[Offer]:
     on_their_way = Counter(ctx.placing.values())
     offers = []
     for obj in ctx.store.find(EDGE_NODES_BY_CLUSTER, cluster.metadata.uid):
-        node = parse(EdgeNode, obj)
-        if isinstance(node, str) or not alive(obj):
+        if not alive(obj):
             continue
-        place = (namespace_of(obj), name_of(obj))
-        ready = find(node.status.conditions, "Ready")
+        place, ready = (namespace_of(obj), name_of(obj)), condition(obj, "Ready")
         offers.append(
             Offer(
                 node=name_of(obj),
-                tier=node.spec.tier,
-                qubits=node.status.qubits or 0,
-                ready=holds(node.status.conditions, "Ready"),
-                draining=node.spec.drain,
+                tier=obj["spec"]["tier"],
+                qubits=obj.get("status", {}).get("qubits") or 0,
+                ready=ready.get("status") == "True",
+                draining=bool(obj["spec"].get("drain")),
                 backlog=ctx.store.count_by(OPEN_RUNS_BY_NODE, place) + on_their_way[place],
-                state=ready.message if ready is not None else "not looked at yet",
+                state=ready.get("message", "not looked at yet"),
             )
         )
     return offers

@@ -167,6 +167,40 @@ def test_of_two_clusters_the_older_gets_the_node(site: Site, agents: Agents, ope
     wait("the younger one gets it", lambda: site.kube.get("EdgeCluster", "younger")["status"]["nodes"] == 1)
 
 
+def test_a_node_moves_from_one_cluster_to_another(site: Site, agents: Agents) -> None:
+    name = site.node("g0")
+    old = site.cluster(1)
+    site.is_so("EdgeCluster", "ec", "Ready")
+    new = site.cluster(1, name="other")
+    site.is_so("EdgeCluster", "other", "NodesAvailable", "False", "ClaimedByOther")
+    site.kube.patch("EdgeCluster", "ec", {"spec": {"nodes": 0}})
+    site.is_so("EdgeCluster", "other", "Ready")
+    owner = site.kube.get("EdgeNode", name)["metadata"]["ownerReferences"][0]
+    assert owner["uid"] == new["metadata"]["uid"] != old["metadata"]["uid"]
+    events = [e["reason"] for e in site.kube.list("Event", "events.k8s.io/v1") if e["regarding"]["name"] == "other"]
+    assert "NameTaken" not in events
+
+
+def test_a_cluster_made_anew_waits_for_what_the_old_one_left(site: Site, agents: Agents) -> None:
+    name = site.node("g0")
+    site.cluster(1)
+    site.is_so("EdgeCluster", "ec", "Ready")
+    site.kube.delete("EdgeCluster", "ec")
+    new = site.cluster(1)
+    wait("it claims the node", lambda: site.kube.get("EdgeCluster", "ec")["status"].get("nodes") == 1)
+    assert not site.condition("EdgeCluster", "ec", "Stalled")
+    for kind, child, version in (  # as the garbage collector does
+        ("DaemonSet", "ec-gateway", APPS),
+        ("ServiceAccount", "ec-agent", "v1"),
+        ("RoleBinding", "ec-agent", RBAC),
+        ("EdgeNode", name, "edge.omnixan.io/v1alpha1"),
+    ):
+        site.kube.delete(kind, child, version)
+    site.is_so("EdgeCluster", "ec", "Ready")
+    owner = site.kube.get("DaemonSet", "ec-gateway", api_version=APPS)["metadata"]["ownerReferences"][0]
+    assert owner["uid"] == new["metadata"]["uid"]
+
+
 def test_cordoned_and_unready_nodes_are_not_claimed_but_kept(site: Site, agents: Agents) -> None:
     site.node("g0"), site.node("g1", cordoned=True), site.node("g2", ready=False)
     site.cluster(3)

@@ -123,6 +123,14 @@ def test_a_vanished_node_wakes_the_jobs_that_run_there() -> None:
     assert job_key("bell") in world.remove(kinds.EDGE_NODE, edge_node())
 
 
+def test_a_vanished_node_wakes_the_cluster_that_waits_for_its_name() -> None:
+    world = World()
+    world.put(kinds.EDGE_CLUSTER, cluster_object("other"))
+    world.put(kinds.NODE, node_object(claim_value("gateway", "uid-of-other")))
+    world.put(kinds.EDGE_NODE, edge_node())
+    assert Key("EdgeCluster", "omnixan", "other") in world.remove(kinds.EDGE_NODE, edge_node())
+
+
 def test_a_run_wakes_its_job_at_once_when_it_ends_and_later_while_it_runs() -> None:
     world = World()
     world.put(kinds.QUANTUM_JOB, job_object())
