@@ -17,8 +17,9 @@ from omnixan.edge_network.quantum.qaoa.loop import Evaluation, Loop, Method
 #: best tenth is what a sample is searched for. It also caps what training strives for: about a tenth of the shots.
 ALPHA = 0.1
 
-#: (lambda1, lambda2) of the knapsack phase. No pair is good for every instance; the objective picks.
-PENALTIES = ((0.5, 0.5), (1.0, 1.0), (1.0, 2.0), (2.0, 2.0), (2.0, 4.0), (1.0, 4.0))
+#: (lambda1, lambda2) of the knapsack phase. No pair is good for every instance; the objective picks. The pairs with a
+#: large lambda2 matter most where only shots are seen: there a plain ramp is already good, on instances of all kinds.
+PENALTIES = ((0.5, 0.5), (1.0, 1.0), (1.0, 2.0), (2.0, 1.0), (2.0, 2.0), (2.0, 4.0), (2.0, 8.0), (3.0, 8.0))
 
 
 @dataclass(frozen=True)
@@ -55,21 +56,23 @@ class Recipe:
         return looks + kept * budget + min(self.finalists, 2 * kept) * self.repeats
 
 
-#: Exact states: the gradient makes every start good, so all are refined.
+#: Exact states: the gradient makes every start good, so all are refined; both signs, because each finds maxima that the
+#: other one misses.
 EXACT = Recipe(
-    method="L-BFGS-B", gammas=(-0.6, 0.6), betas=(0.4, 0.8), jitter=0.05, step=0.0, refined=24, finalists=0, repeats=0
+    method="L-BFGS-B", gammas=(-1.5, 0.8), betas=(0.4, 0.8), jitter=0.05, step=0.0, refined=32, finalists=0, repeats=0
 )
 
-#: Shots: starts are cheap compared with a noisy refinement, so many are looked at; the lowest of many noisy values is
-#: lucky as often as good, so the finalists are measured again before one is picked.
+#: Shots: starts are cheap compared with a noisy refinement, so many are looked at, steep ones too, of the sign that
+#: follows the ground state. The lowest of many noisy values is lucky as often as good, so the finalists are measured
+#: again before one is picked.
 SHOTS = Recipe(
     method="COBYLA",
-    gammas=(-1.2, -0.8, -0.4, 0.4, 0.8, 1.2),
-    betas=(0.3, 0.6, 0.9),
+    gammas=(-3.0, -2.4, -1.8, -1.2, -0.6),
+    betas=(0.3, 0.5, 0.8),
     jitter=0.02,
     step=0.25,
-    refined=12,
-    finalists=12,
+    refined=8,
+    finalists=8,
     repeats=8,
 )
 
