@@ -10,6 +10,7 @@ from omnixan.edge_network.api.result import Progress, Summary
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.qaoa import Evaluation, solve
 from omnixan.edge_network.quantum.qaoa.problem import from_spec, landscape
+from omnixan.edge_network.quantum.qaoa.recipe import EXACT
 
 PROBLEMS = json.loads((Path(__file__).parents[4] / "examples" / "problems.json").read_text())
 SMALL = {"knapsack": PROBLEMS["knapsack"]["P02"]}
@@ -137,7 +138,7 @@ def test_the_log_of_another_run_is_refused():
 @pytest.mark.parametrize("budget", [1, 3])
 def test_the_evaluations_of_a_start_are_bounded(budget):
     summary = solve(SMALL, 3, 64, 0, {"maxIterations": budget})["summary"]
-    assert summary["training"]["evaluations"] <= 24 * budget
+    assert summary["training"]["evaluations"] <= EXACT.refined * budget
 
 
 def test_gradients_are_refused_where_states_are_not_exact():
