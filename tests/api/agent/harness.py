@@ -93,6 +93,12 @@ def alive(pid: int) -> bool:
         return False
 
 
+def memory(pid: int) -> float:
+    """MiB of a process: its own pages, and its share of those that others have too (PSS)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
 def eventually(probe: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
     """Return the first truthy answer of `probe`; fail with `what` if there is none in time."""
     end = time.monotonic() + seconds
@@ -263,6 +269,7 @@ class Lab:
         name: str,
         program: str = GHZ,
         *,
+        algorithm: dict[str, Any] | None = None,
         node: str = "node-1",
         shots: int = 1000,
         seed: int = 7,
@@ -275,9 +282,12 @@ class Lab:
             "attempt": 1,
             "jobRef": {"namespace": "tenant", "name": name, "uid": name},
             "execution": {"seed": seed, "timeoutSeconds": timeout},
-            "program": {"inline": {"format": "openqasm3", "data": program}},
             "primitive": {"sampler": {"shots": shots}},
         }
+        if algorithm is not None:
+            spec |= {"algorithm": algorithm, "optimizer": {"name": "COBYLA", "maxIterations": 1000}}
+        else:
+            spec["program"] = {"inline": {"format": "openqasm3", "data": program}}
         if sha256 is not None:
             spec["program"]["sha256"] = sha256
         return self.kube.create({"apiVersion": API_VERSION, "kind": "QuantumRun", "metadata": {"name": name}, "spec": spec})

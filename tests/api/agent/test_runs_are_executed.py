@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.api.agent.harness import ENDLESS, GHZ, IDLE, Lab, descendants, eventually
+from tests.api.agent.harness import ENDLESS, GHZ, IDLE, Lab, descendants, eventually, memory
 
 
 def moment(text: str) -> datetime:
@@ -126,6 +126,38 @@ def test_waiting_runs_are_taken_oldest_first_one_after_another_and_only_this_nod
     for earlier, later in itertools.pairwise(in_turn):
         assert earlier["completionTime"] <= later["startTime"]
     assert lab.status("elsewhere") == {}
+
+
+# P07 of the public FSU knapsack set has 15 items; these are its first 12, so that training takes some seconds.
+KNAPSACK = {
+    "values": [135, 139, 149, 150, 156, 163, 173, 184, 192, 201, 210, 214],
+    "weights": [70, 73, 77, 80, 82, 87, 90, 94, 98, 106, 110, 113],
+    "capacity": 540,
+}
+
+
+def test_an_algorithm_reports_its_progress_at_most_once_a_second_and_its_solution(lab: Lab):
+    lab.agent().wait_ready()
+    made = lab.submit("qaoa", algorithm={"qaoa": {"problem": {"knapsack": KNAPSACK}, "layers": 3}})
+    progress = eventually(lambda: lab.status("qaoa").get("progress"), "progress is reported")
+    assert 0 < progress["iteration"] <= progress["of"]
+    status = lab.ended("qaoa")
+    summary = status["result"]["summary"]
+    assert summary["problem"] == {"kind": "knapsack", "variables": 12, "optimum": summary["problem"]["optimum"]}
+    chosen = summary["solution"]["selected"]
+    assert sum(KNAPSACK["weights"][item] for item in chosen) <= KNAPSACK["capacity"]
+    assert sum(KNAPSACK["values"][item] for item in chosen) == summary["solution"]["value"]
+    assert status["usage"]["shots"] > 1000
+    took = (moment(status["completionTime"]) - moment(status["startTime"])).total_seconds()
+    path = lab.kube.path(made["apiVersion"], "QuantumRun")
+    assert 2 <= versions_after(lab, path, made) <= took + 2
+
+
+def test_an_idle_agent_is_small(lab: Lab):
+    agent = lab.agent().wait_ready()
+    lab.submit("once")
+    lab.ended("once")
+    assert sum(map(memory, [agent.process.pid, *descendants(agent.process.pid)])) < 220
 
 
 @pytest.mark.parametrize("shots", [60_000])
