@@ -190,6 +190,7 @@ def _launch(at: Layout, command: list[str], fingerprint: Path) -> None:
         (at.run / "inotify").write_text(before)
         INOTIFY.write_text(str(INOTIFY_NEEDED))
     _remove_bridges(at)
+    forbid_restarts(at.data)
     gateway = f"{next(at.default_subnet.hosts())}/{at.default_subnet.prefixlen}"
     run(["ip", "link", "add", at.default_bridge, "type", "bridge"])
     run(["ip", "address", "add", gateway, "dev", at.default_bridge])
@@ -206,6 +207,18 @@ def _launch(at: Layout, command: list[str], fingerprint: Path) -> None:
     _remove_containers(at)  # of an engine that was killed; its data remember them, and may have started them again
     _cluster_network(at)
     fingerprint.write_text("\n".join(command))  # last: only what is complete is used again
+
+
+def forbid_restarts(data: Path) -> None:
+    """Containers of an engine that was killed are not to come to life with the next one, before it removes them.
+
+    They would look for mounts that are gone by then, and Docker makes an empty folder of a file it does not find.
+    """
+    for file in data.glob("containers/*/hostconfig.json"):
+        with suppress(ValueError):  # half written at the kill: the engine itself drops that container
+            settings = json.loads(file.read_text())
+            settings["RestartPolicy"] = {"Name": "no", "MaximumRetryCount": 0}
+            file.write_text(json.dumps(settings))
 
 
 def _cluster_network(at: Layout) -> None:
@@ -264,6 +277,7 @@ def _remove_containers(at: Layout) -> None:
     with suppress(CommandError):
         if left := at.docker("ps", "--all", "--quiet", timeout=20).split():
             at.docker("rm", "--force", "--volumes", *left, timeout=60)
+        at.docker("volume", "prune", "--force", timeout=60)
 
 
 def _restore_inotify(at: Layout) -> None:

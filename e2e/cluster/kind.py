@@ -169,6 +169,8 @@ class KindCluster:
         audit = self._folder / "audit"
         audit.mkdir(parents=True, exist_ok=True)
         policy = self._folder / "audit-policy.yaml"
+        if policy.is_dir():  # an engine that starts a container whose file has gone puts a folder in its place
+            policy.rmdir()
         policy.write_text(AUDIT_POLICY)
         config = kind_config(audit, policy, images_folder(), own_network)
         (self._folder / "kind.yaml").write_text(config)
@@ -304,7 +306,7 @@ class KindCluster:
 
     def stop_node(self, node: str) -> None:
         """Shut a node down."""
-        self.docker("stop", "--time", "15", self._known(node))
+        self.docker("stop", "--time", "5", self._known(node))
 
     def start_node(self, node: str) -> None:
         """Start a node that was shut down, with its pod routes."""

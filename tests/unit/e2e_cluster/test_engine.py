@@ -1,10 +1,20 @@
 """What the private engine is told, what it may take, what is cleaned up."""
 
 import ipaddress
+import json
 
 import pytest
 
-from e2e.cluster.engine import BLOCKS, CAP_SYS_RESOURCE, EngineError, Layout, arguments, free_block, lacks_capability
+from e2e.cluster.engine import (
+    BLOCKS,
+    CAP_SYS_RESOURCE,
+    EngineError,
+    Layout,
+    arguments,
+    forbid_restarts,
+    free_block,
+    lacks_capability,
+)
 
 
 def layout(tmp_path, block="172.30.0.0/16"):
@@ -68,3 +78,24 @@ def test_only_such_a_machine_gets_the_other_runtime(tmp_path):
     at = layout(tmp_path)
     assert "--default-runtime" in arguments(at, needs_runtime=True)
     assert "--default-runtime" not in arguments(at, needs_runtime=False)
+
+
+class TestContainersOfAKilledEngine:
+    def test_they_do_not_come_to_life_with_the_next_engine(self, tmp_path):
+        settings = tmp_path / "containers" / "4f0c" / "hostconfig.json"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(
+            json.dumps({"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 1}, "Privileged": True})
+        )
+        forbid_restarts(tmp_path)
+        assert json.loads(settings.read_text()) == {
+            "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+            "Privileged": True,
+        }
+
+    def test_a_half_written_one_is_left_to_the_engine(self, tmp_path):
+        settings = tmp_path / "containers" / "4f0c" / "hostconfig.json"
+        settings.parent.mkdir(parents=True)
+        settings.write_text('{"RestartPol')
+        forbid_restarts(tmp_path)
+        assert settings.read_text() == '{"RestartPol'

@@ -3,7 +3,7 @@
 import pytest
 
 from e2e.cluster.docker import split_image_name
-from e2e.cluster.loading import full_name
+from e2e.cluster.loading import archive_name, full_name
 from e2e.cluster.node_image import image_names
 
 KUBEADM = "r.example/kube-apiserver:v1.36.3\nr.example/coredns/coredns:v1.14.0\nr.example/pause:3.10\nr.example/etcd:3.6-0\n"
@@ -58,3 +58,14 @@ def test_the_sandbox_image_is_the_one_containerd_asks_for():
 def test_a_configuration_without_a_sandbox_image_is_an_error():
     with pytest.raises(ValueError, match="sandbox_image"):
         image_names(KUBEADM, KIND, "[plugins]\n")
+
+
+def test_a_saved_image_is_named_after_what_is_in_it():
+    name = archive_name("omnixan/node-agent:1a2b", "sha256:0123456789abcdef")
+    assert name == "omnixan_node-agent~1a2b~0123456789ab.tar"
+    assert archive_name("omnixan/node-agent:1a2b", "sha256:fedcba9876543210") != name
+
+
+def test_archives_of_two_repositories_never_share_the_part_that_says_what_is_older():
+    parts = {archive_name(image, "sha256:00").split("~")[0] for image in ("a/b:1", "a/b-c:1", "a/b_c:1", "a:1")}
+    assert len(parts) == 4

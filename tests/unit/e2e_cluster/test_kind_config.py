@@ -9,6 +9,7 @@ from e2e.cluster.cache import key_of
 from e2e.cluster.kind_config import (
     AUDIT_FOLDER_IN_NODE,
     AUDIT_POLICY,
+    IMAGES_IN_NODE,
     POD_SUBNET,
     POLICY_IN_NODE,
     SERVICE_SUBNET,
@@ -20,7 +21,7 @@ from e2e.cluster.kind_config import (
 
 @pytest.fixture
 def text():
-    return kind_config(Path("/cache/audit"), Path("/cache/policy.yaml"), own_network=True)
+    return kind_config(Path("/cache/audit"), Path("/cache/policy.yaml"), Path("/cache/images"), own_network=True)
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_there_is_one_control_plane_and_the_workers(config):
 
 @pytest.mark.parametrize("own", [True, False])
 def test_pod_networking_is_left_to_us_only_where_it_is_ours(own):
-    config = yaml.safe_load(kind_config(Path("/a"), Path("/p"), own_network=own))
+    config = yaml.safe_load(kind_config(Path("/a"), Path("/p"), Path("/i"), own_network=own))
     assert config["networking"]["disableDefaultCNI"] is own
 
 
@@ -75,3 +76,8 @@ def test_the_key_follows_the_meaning_and_not_the_order(text, config):
     assert key_of(config_key_text(shuffled)) == key_of(config_key_text(text))
     config["nodes"].pop()
     assert key_of(config_key_text(yaml.safe_dump(config))) != key_of(config_key_text(text))
+
+
+def test_every_node_sees_the_folder_of_saved_images_and_cannot_write_it(config):
+    wanted = {"hostPath": "/cache/images", "containerPath": IMAGES_IN_NODE, "readOnly": True}
+    assert all(wanted in node["extraMounts"] for node in config["nodes"])
