@@ -39,6 +39,7 @@ def cpu_ticks(pid):
 
 async def at_work(worker, until):
     """Wait until the worker computes."""
+    await until(lambda: worker.pid is not None)  # the worker itself may report before the server that forked it
     pid, before = worker.pid, cpu_ticks(worker.pid)
     await until(lambda: cpu_ticks(pid) > before + 5)
 
@@ -90,6 +91,7 @@ async def test_a_killed_job_fails_and_the_next_one_runs(worker, layered, ghz, un
 
 
 async def test_a_job_that_times_out_does_not_go_on(worker, layered, ghz, alive, until):
+    await until(lambda: worker.pid is not None)
     pid = worker.pid
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(worker.run(SPEC, layered(16, 4000)), 0.5)
@@ -98,6 +100,7 @@ async def test_a_job_that_times_out_does_not_go_on(worker, layered, ghz, alive, 
 
 
 async def test_an_idle_worker_that_dies_is_replaced(worker, ghz, until):
+    await until(lambda: worker.pid is not None)
     pid = worker.pid
     os.kill(pid, signal.SIGKILL)
     await until(lambda: worker.ready and worker.pid not in (None, pid))

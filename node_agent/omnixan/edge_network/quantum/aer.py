@@ -4,7 +4,7 @@ Aer holds Python's global lock while it computes and has threads of its own, so 
 from any other process of the agent: it is started afresh when the first wide circuit comes, and stays. It gives back
 the outcome probabilities' sample, drawn by the same sampler as everywhere else.
 
-The child (`python -m …aer FD THREADS`) speaks frames: {"circuit", "shots", "seed"} → {"firstShot": true},
+The child (`python -m …aer FD THREADS PARENT`) speaks frames: {"circuit", "shots", "seed"} → {"firstShot": true},
 {"outcomes": [[index, count], …], "cpuSeconds"} | {"error": message}.
 """
 
@@ -78,7 +78,7 @@ class AerProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", __spec__.name, str(theirs.fileno()), str(self._threads)],
+                [sys.executable, "-P", "-m", __spec__.name, str(theirs.fileno()), str(self._threads), str(os.getpid())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "OMP_NUM_THREADS": str(self._threads), "OPENBLAS_NUM_THREADS": "1"},
@@ -106,9 +106,11 @@ def _simulate(simulator: Any, circuit: Circuit) -> Any:
 
 
 def main() -> None:
-    """Serve on the descriptor given as the first argument, with as many threads as the second says."""
-    parent = os.getppid()
-    limits.die_with_parent(parent)
+    """Serve on the descriptor given as the first argument, with as many threads as the second says.
+
+    The third is the parent's pid: one that was killed while this process started would else not be missed.
+    """
+    limits.die_with_parent(int(sys.argv[3]))
     connection = socket.socket(fileno=int(sys.argv[1]))
 
     from qiskit_aer import AerSimulator
