@@ -176,7 +176,7 @@ class Optimizer(Model):
     name: Literal["auto", "COBYLA", "L-BFGS-B"] = "auto"
     """auto: L-BFGS-B with exact gradients where the backend knows its state exactly, else COBYLA on measured shots."""
     max_iterations: Annotated[int, Field(ge=1, le=1000)] = 100
-    """Bound on the iterations of each start."""
+    """Bound on the evaluations of each start that is refined."""
 
 
 class Workload(Model):
