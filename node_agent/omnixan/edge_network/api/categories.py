@@ -35,6 +35,4 @@ class Category(StrEnum):
         return self in _RETRIABLE
 
 
-_RETRIABLE = frozenset(
-    {Category.NODE_UNREACHABLE, Category.AGENT_RESTARTED, Category.RUN_LOST, Category.BACKEND_ERROR}
-)
+_RETRIABLE = frozenset({Category.NODE_UNREACHABLE, Category.AGENT_RESTARTED, Category.RUN_LOST, Category.BACKEND_ERROR})

@@ -253,9 +253,7 @@ def crd(kind: Kind) -> dict[str, Any]:
 
 HEADER = "# Generated from omnixan.edge_network.api by `make generate`; do not edit.\n"
 CHART_HEAD = "{{- if .Values.crds.install }}\n"
-CHART_KEEP = (
-    "metadata:\n  {{- if .Values.crds.keep }}\n  annotations:\n    helm.sh/resource-policy: keep\n  {{- end }}\n"
-)
+CHART_KEEP = "metadata:\n  {{- if .Values.crds.keep }}\n  annotations:\n    helm.sh/resource-policy: keep\n  {{- end }}\n"
 
 
 def dump(kind: Kind) -> str:

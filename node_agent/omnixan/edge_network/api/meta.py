@@ -131,9 +131,7 @@ DnsName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]
 LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
 LabelValue = Annotated[str, Field(max_length=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")]
 Sha256 = Annotated[str, Field(min_length=64, max_length=64, pattern=r"^[0-9a-f]{64}$")]
-DecimalString = Annotated[
-    str, Field(min_length=1, max_length=32, pattern=r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$")
-]
+DecimalString = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$")]
 """A number in spec: floats do not survive every YAML and JSON tool, strings do."""
 MicroTime = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
 Time = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]

@@ -190,8 +190,7 @@ class QuantumJobStatus(Model):
             "a job that is over stays as it ended: completionTime and phase cannot be changed",
         ),
         Rule(
-            "!has(oldSelf.completionTime) || !has(oldSelf.result)"
-            " || (has(self.result) && self.result == oldSelf.result)",
+            "!has(oldSelf.completionTime) || !has(oldSelf.result) || (has(self.result) && self.result == oldSelf.result)",
             "the result of a job that is over cannot be changed",
         ),
     )

@@ -27,9 +27,7 @@ def show(console: Console, job: dict[str, Any]) -> None:
 
 
 def _show_outcomes(console: Console, summary: dict[str, Any]) -> None:
-    table = Table(
-        title=f"{summary['shots']} shots, {summary['distinctOutcomes']} different outcomes", title_justify="left"
-    )
+    table = Table(title=f"{summary['shots']} shots, {summary['distinctOutcomes']} different outcomes", title_justify="left")
     table.add_column("outcome", no_wrap=True)
     table.add_column("shots", justify="right")
     table.add_column("share", justify="right")
