@@ -10,7 +10,7 @@ from e2e.bench import figures
 
 
 def _qaoa() -> None:
-    from tests.bench import qaoa
+    import tests.bench.qaoa as qaoa
 
     qaoa.run(figures.OUT)
 
