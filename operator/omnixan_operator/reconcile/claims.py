@@ -40,8 +40,11 @@ def _publish(ctx: Context, clusters: list[Object], plan: Plan) -> None:
 
 
 async def _label(ctx: Context, node: Object, value: str | None) -> None:
-    """Set or remove a node's claim, if the Node is still the version that was decided on."""
-    metadata = {"name": name_of(node), "resourceVersion": node["metadata"]["resourceVersion"]}
+    """Set or remove a node's claim, if the Node is still the version that was decided on.
+
+    The uid, too: an apply without it would create a Node that has been deleted meanwhile.
+    """
+    metadata = {"name": name_of(node), "uid": uid_of(node), "resourceVersion": node["metadata"]["resourceVersion"]}
     if value is not None:
         await ctx.apply(kinds.NODE, {"metadata": metadata | {"labels": {CLAIM_LABEL: value}}}, FIELD_MANAGER)
         ctx.recorder.normal(kinds.NODE, node, Reason.NODE_CLAIMED, f"claimed: {CLAIM_LABEL}={value}")

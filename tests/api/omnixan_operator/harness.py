@@ -120,7 +120,7 @@ class Operator:
     def _get(self, path: str) -> requests.Response:
         try:
             return requests.get(f"http://127.0.0.1:{self._port}{path}", timeout=5)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             answer = requests.Response()
             answer.status_code = 503
             return answer
@@ -250,7 +250,6 @@ class Site:
     def __init__(self, kube: Kube) -> None:
         self.kube = kube
         self.mark = kube.namespace
-        self._nodes: list[str] = []
 
     def node(self, suffix: str, role: str = "gw", *, ready: bool = True, cordoned: bool = False) -> str:
         """A Kubernetes node; returns its name."""
@@ -263,7 +262,6 @@ class Site:
                 "spec": {"unschedulable": cordoned},
             }
         )
-        self._nodes.append(name)
         self.set_ready(name, ready)
         return name
 
@@ -329,5 +327,5 @@ class Site:
 
     def clear(self) -> None:
         """Delete this test's nodes."""
-        for name in self._nodes:
-            self.kube.delete("Node", name, "v1")
+        for node in self.kube.list("Node", "v1", labelSelector=f"test={self.mark}"):
+            self.kube.delete("Node", node["metadata"]["name"], "v1")

@@ -143,7 +143,6 @@ def test_a_run_whose_node_is_gone_goes_to_another_node(site: Site, agents: Agent
     site.job()
     run = wait("a run", site.runs)[0]
     site.kube.delete("Node", run["spec"]["nodeName"], "v1")
-    site._nodes.clear()
     spare = site.node("spare")
     second = wait("a run on the other node", lambda: [r for r in site.runs() if r["spec"]["nodeName"] == spare])[0]
     assert second["spec"]["attempt"] == 2
@@ -221,6 +220,18 @@ def test_bad_programs_fail_with_a_category_and_neighbours_run_on(site: Site, age
     assert wide["status"]["failure"]["category"] == "CAPABILITY_MISMATCH"
     site.is_so("QuantumJob", "good", "Complete")
     assert len(site.runs()) == 1
+
+
+def test_a_parser_bomb_is_stopped_and_neighbours_do_not_wait(site: Site, agents: Agents) -> None:
+    ready(site)
+    bomb = 'OPENQASM 3.0; include "stdgates.inc"; qubit q; rx(' + "-" * 60_000 + "1) q;"
+    for number in range(3):
+        site.job(f"bomb-{number}", program={"inline": {"data": bomb + f"// {number}"}})
+    site.job("good")
+    site.is_so("QuantumJob", "good", "Complete")
+    for number in range(3):
+        job = site.is_so("QuantumJob", f"bomb-{number}", "Failed", "True", "ParserKilled")
+        assert job["status"]["failure"]["category"] == "PAYLOAD_REJECTED"
 
 
 def test_a_paused_job_is_left_alone(site: Site, agents: Agents) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from omnixan_operator import kinds
+from omnixan_operator.analysis import Analyzer
 from omnixan_operator.apiserver import (
     AlreadyExistsError,
     ApiServer,
@@ -21,11 +23,14 @@ from omnixan_operator.apiserver import (
 )
 from omnixan_operator.events import Recorder
 from omnixan_operator.feed import Feed
-from omnixan_operator.keys import Key
+from omnixan_operator.keys import CLAIMS, Key
 from omnixan_operator.metrics import Metrics
 from omnixan_operator.queue import WorkQueue
 from omnixan_operator.reasons import Reason
+from omnixan_operator.reconcile import claims
+from omnixan_operator.reconcile.context import Context
 from omnixan_operator.resync import Resync
+from omnixan_operator.settings import Settings
 from omnixan_operator.store import Store
 from tests.api.client import Kube
 from tests.api.omnixan_operator.harness import BELL, wait
@@ -43,6 +48,18 @@ class Rig:
         self.feed = Feed(self.store, self.queue, time.monotonic)
         self.feed.start()
         self.resync = Resync(api, self.store, self.feed, metrics)
+        self.context = Context(
+            Settings("image"),
+            self.store,
+            self.feed,
+            self.queue,
+            api,
+            Analyzer("/nowhere", self.queue.add, metrics, time.monotonic),
+            Recorder(api, metrics, "pod", time.monotonic),
+            metrics,
+            lambda: datetime.now(UTC),
+            time.monotonic,
+        )
 
     def job(self, name: str) -> dict[str, object]:
         return {"metadata": {"name": name, "namespace": self.namespace}, "spec": SPEC}
@@ -84,6 +101,23 @@ async def test_a_resync_takes_nothing_out_that_is_newer_than_its_list(rig: Rig) 
     rig.feed.put(kinds.QUANTUM_JOB, future)
     await rig.resync.compare(kinds.QUANTUM_JOB)
     assert rig.store.get(kinds.QUANTUM_JOB, rig.namespace, "future") is not None
+
+
+async def test_a_node_that_was_deleted_unseen_is_not_made_again(rig: Rig, kube: Kube) -> None:
+    name = f"{rig.namespace}-n0"
+    node = {"metadata": {"name": name, "labels": {"test": name}}}
+    kube.create({"apiVersion": "v1", "kind": "Node"} | node)
+    time_ = "2026-11-24T21:00:00Z"
+    ready = {"type": "Ready", "status": "True", "reason": "Test", "message": ""}
+    ready |= {"lastHeartbeatTime": time_, "lastTransitionTime": time_}
+    rig.feed.put(kinds.NODE, kube.patch("Node", name, {"status": {"conditions": [ready]}}, "status", "v1"))
+    pool = {"name": "p", "tier": "gateway", "nodeSelector": {"test": name}, "qpu": {"qubits": 8}}
+    cluster = {"metadata": {"name": "ec", "namespace": rig.namespace}, "spec": {"nodes": 1, "pools": [pool]}}
+    rig.feed.put(kinds.EDGE_CLUSTER, await rig.api.create(kinds.EDGE_CLUSTER, cluster))
+    kube.delete("Node", name, "v1")
+    with pytest.raises(ConflictError):
+        await claims.reconcile(rig.context, CLAIMS)
+    assert name not in {node["metadata"]["name"] for node in kube.list("Node", "v1")}
 
 
 async def test_refusals_have_their_class(rig: Rig, kube: Kube) -> None:
