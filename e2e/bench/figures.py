@@ -60,6 +60,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 def write(name: str, data: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     """docs/figures/NAME.json and NAME.md."""
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / f"{name}.json").write_text(json.dumps({"machine": machine(), "rows": rows} | data, indent=1) + "\n")
+    (OUT / f"{name}.json").write_text(
+        json.dumps({"machine": machine(), "rows": rows} | data, indent=1, ensure_ascii=False) + "\n"
+    )
     (OUT / f"{name}.md").write_text(table(rows))
     print(table(rows))

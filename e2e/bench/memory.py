@@ -35,8 +35,12 @@ def _processes(cluster: Cluster, pod: dict[str, Any]) -> list[tuple[int, int, st
 
 def operator_rss_mib(cluster: Cluster, kubectl: Kubectl) -> float:
     """RSS of the operator's container, in MiB."""
-    pods = kubectl.list("pods", install.SYSTEM_NAMESPACE, "app.kubernetes.io/component=operator")
+    pods = kubectl.list("pods", install.SYSTEM_NAMESPACE, "app.kubernetes.io/name=omnixan-operator")
+    if not pods:
+        raise RuntimeError("the operator's pod was not found")
     sizes = [rss for pod in pods for rss, _, command in _processes(cluster, pod) if "omnixan-operator" in command]
+    if not sizes:
+        raise RuntimeError("no process of the operator was found in its pod")
     return round(sum(sizes) / 1024, 1)
 
 
