@@ -87,7 +87,7 @@ def _apply_again(kubectl: Kubectl, path: str) -> str:
 def _explain(job: dict[str, Any]) -> None:
     status = job["status"]
     summary = status["result"]["summary"]
-    print(f"\n{job['metadata']['name']} ran on {status['placement']['node']}: {status['placement']['reason']}")
+    print(f"\n{job['metadata']['name']} ran on {status['placement']['reason']}")  # the reason begins with the node
     if "solution" not in summary:
         for outcome in summary["top"][:2]:
             print(f"  {outcome['bitstring']}  {100 * outcome['probability']:5.1f} % of {summary['shots']} shots")
