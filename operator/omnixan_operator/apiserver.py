@@ -113,9 +113,13 @@ class ApiServer:
         """The object as it is now."""
         return await self._call("GET", "get", kind, kind.path(namespace, name))
 
-    async def list_metadata(self, kind: Kind) -> tuple[list[Object], int]:
-        """Metadata of all watched objects of a kind, and the list's resourceVersion. Served from the watch cache."""
-        query = {"resourceVersion": "0"} | ({"labelSelector": kind.selector} if kind.selector else {})
+    async def list_metadata(self, kind: Kind, *, recent: bool = False) -> tuple[list[Object], int]:
+        """Metadata of all watched objects of a kind, and the list's resourceVersion.
+
+        `recent`: complete up to this moment; else as the server's watch cache has it, which is cheaper.
+        """
+        query = {} if recent else {"resourceVersion": "0"}
+        query |= {"labelSelector": kind.selector} if kind.selector else {}
         answer = await self._call("GET", "list", kind, kind.path(), query=query, accept=_METADATA_ONLY)
         return answer.get("items") or [], int(answer["metadata"]["resourceVersion"])
 

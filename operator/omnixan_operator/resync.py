@@ -1,4 +1,7 @@
-"""What a watch can miss: an object deleted while the watch was broken.
+"""Whether the store is complete: after the start, and after a watch was broken.
+
+Nothing is reconciled before every object that existed at the start has come in: with half of the Nodes or EdgeClusters
+unseen, claims would be taken away from the others.
 
 When a watch has been away for too long (410 Gone), kopf lists again, but an object that is missing from the list makes
 no event. So after such a list, and now and then in any case, the metadata of all objects of a kind are compared with
@@ -19,6 +22,9 @@ from omnixan_operator.store import Store, name_of, namespace_of, uid_of, version
 
 logger = logging.getLogger(__name__)
 
+POLL = 0.05
+IMPATIENT = 3.0
+"""Seconds without an arrival after which what has not come in is looked up: it may have been deleted meanwhile."""
 PERIOD = 600.0
 SETTLE = 5.0
 """Seconds after the first event of a new list, by which the list has been read."""
@@ -35,13 +41,50 @@ class Resync:
         self._due: dict[Kind, float] = {}
         self._changed = asyncio.Event()
 
+    async def wait_until_complete(self) -> None:
+        """Return when everything that exists now has come in; then the feed is started."""
+        missing = {kind: await self._everything(kind) for kind in WATCHED}
+        loop = asyncio.get_running_loop()
+        last, since = -1, loop.time()
+        while count := sum(map(len, missing.values())):
+            if count != last:
+                last, since = count, loop.time()
+            elif loop.time() > since + IMPATIENT:
+                await self._fetch(missing)
+            await asyncio.sleep(POLL)
+            for kind, objects in missing.items():
+                missing[kind] = [obj for obj in objects if not self._store.knows(kind, *_place(obj), uid_of(obj))]
+        self._feed.start()
+
+    async def _everything(self, kind: Kind) -> list[Object]:
+        while True:
+            try:
+                return (await self._api.list_metadata(kind, recent=True))[0]
+            except ApiError as error:
+                logger.warning("waiting for the list of %s: %s", kind.plural, error)
+                await asyncio.sleep(1.0)
+
+    async def _fetch(self, missing: dict[Kind, list[Object]]) -> None:
+        for kind, objects in missing.items():
+            for obj in objects:
+                try:
+                    found = await self._api.get(kind, *_place(obj))
+                    self._feed.put(kind, found)
+                    if uid_of(found) != uid_of(obj):
+                        self._feed.gone(kind, obj)
+                except NotFoundError:
+                    self._feed.gone(kind, obj)
+                except ApiError as error:
+                    logger.warning("waiting for %s %s/%s: %s", kind.name, *_place(obj), error)
+
     def listed_again(self, kind: Kind) -> None:
         """kopf has listed this kind anew."""
         self._due[kind] = min(self._due.get(kind, float("inf")), asyncio.get_running_loop().time() + SETTLE)
         self._changed.set()
 
     async def run(self) -> None:
-        """Compare what is due, for ever."""
+        """Wait for the first list, then compare what is due, for ever."""
+        await self.wait_until_complete()
         loop = asyncio.get_running_loop()
         step = PERIOD / len(WATCHED)
         self._due = {kind: loop.time() + PERIOD + step * i for i, kind in enumerate(WATCHED)}

@@ -125,6 +125,11 @@ class Store:
         """One object, or None. It is shared: never change it."""
         return self._objects[kind].get((namespace, name))
 
+    def knows(self, kind: Kind, namespace: str, name: str, uid: str) -> bool:
+        """Whether the object of this uid has come in, even if it is gone again or replaced by a namesake."""
+        found = self._objects[kind].get((namespace, name))
+        return (found is not None and uid_of(found) == uid) or uid in self._gone
+
     def all(self, kind: Kind) -> Iterator[Object]:
         """All objects of a kind, at this moment."""
         return iter(list(self._objects[kind].values()))

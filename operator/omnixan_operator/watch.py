@@ -1,8 +1,8 @@
 """kopf as informer: it lists, watches, reconnects and authenticates; what it sees goes into the feed.
 
-No create, update or delete handlers, no timers, no finalizers: kopf writes nothing to any object. Each kind has an
-index function, which kopf calls for every object before any event handler of any kind runs (so the store is complete
-when the first key is reconciled), and an event handler, which sees deletions.
+One event handler a kind and nothing else: no create, update or delete handlers, no timers, no finalizers, so kopf
+writes nothing to any object. No index functions either: while kopf lists, each of them makes every object wait for all
+others, and each arrival wakes all that wait; 850 objects took 10 s. When all is listed is found out by `resync`.
 """
 
 from __future__ import annotations
@@ -56,19 +56,16 @@ def registry(feed: Feed, resync: Resync) -> kopf.OperatorRegistry:
 
 
 def _watch(handlers: kopf.OperatorRegistry, kind: Kind, feed: Feed, resync: Resync) -> None:
-    async def take_in(body: kopf.Body, **_: Any) -> None:
-        feed.put(kind, dict(body))
-
     async def on_event(event: kopf.RawEvent, **_: Any) -> None:
+        obj = dict(event["object"])
         if event["type"] == "DELETED":
-            feed.gone(kind, dict(event["object"]))
-        elif event["type"] is None and feed.started:
+            feed.gone(kind, obj)
+            return
+        feed.put(kind, obj)
+        if event["type"] is None and feed.started:
             resync.listed_again(kind)
-        feed.start()
 
-    where = (kind.group, kind.version, kind.plural)
-    kopf.index(*where, registry=handlers, id=f"store-{kind.plural}")(take_in)
-    kopf.on.event(*where, registry=handlers, id=f"wake-{kind.plural}")(on_event)
+    kopf.on.event(kind.group, kind.version, kind.plural, registry=handlers, id=f"feed-{kind.plural}")(on_event)
 
 
 async def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:

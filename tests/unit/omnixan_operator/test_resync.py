@@ -7,7 +7,7 @@ import time
 from typing import Any, cast
 
 from omnixan_operator import kinds, resync
-from omnixan_operator.apiserver import ApiServer, TransientError
+from omnixan_operator.apiserver import ApiServer, NotFoundError, TransientError
 from omnixan_operator.feed import Feed
 from omnixan_operator.keys import Key
 from omnixan_operator.kinds import Kind, Object
@@ -15,17 +15,26 @@ from omnixan_operator.metrics import Metrics
 from omnixan_operator.queue import WorkQueue
 from omnixan_operator.resync import Resync
 from omnixan_operator.store import Store
-from tests.unit.omnixan_operator.operator_makers import job_object
+from tests.unit.omnixan_operator.operator_makers import job_object, meta
 
 
 class Lists:
-    """An API server that answers lists: at first not at all, then empty."""
+    """An API server that answers lists: the first with what there was at the start, another not at all, then empty."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_start: dict[Kind, list[Object]] | None = None) -> None:
+        self.at_start = at_start or {}
+        self.live: dict[str, Object] = {}
         self.asked: asyncio.Queue[Kind] = asyncio.Queue()
         self.away = True
 
-    async def list_metadata(self, kind: Kind) -> tuple[list[Object], int]:
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object:
+        if name not in self.live:
+            raise NotFoundError("gone", 404)
+        return self.live[name]
+
+    async def list_metadata(self, kind: Kind, *, recent: bool = False) -> tuple[list[Object], int]:
+        if recent:
+            return self.at_start.get(kind, []), 50
         self.asked.put_nowait(kind)
         if self.away:
             self.away = False
@@ -63,3 +72,24 @@ async def test_without_a_reason_every_kind_is_compared_now_and_then(monkeypatch:
     while seen != set(kinds.WATCHED):
         seen.add(await lists.next())
     running.cancel()
+
+
+async def test_nothing_is_reconciled_before_all_that_existed_at_the_start_has_come_in(monkeypatch: Any) -> None:
+    monkeypatch.setattr(resync, "IMPATIENT", 0.2)
+    monkeypatch.setattr(resync, "POLL", 0.01)
+    names = ("early", "late", "deleted", "recreated")
+    jobs = {name: job_object(name) for name in names}
+    lists = Lists({kinds.QUANTUM_JOB: list(jobs.values())})
+    lists.live = {"recreated": job_object("recreated", metadata=meta("recreated", uid="another", version=60))}
+    store, queue = Store(), WorkQueue[Key]()
+    feed = Feed(store, queue, time.monotonic)
+    feed.put(kinds.QUANTUM_JOB, jobs["early"])
+    waiting = asyncio.create_task(Resync(cast(ApiServer, lists), store, feed, Metrics()).wait_until_complete())
+    await asyncio.sleep(0.05)
+    assert not feed.started and not waiting.done() and len(queue) == 0
+    feed.put(kinds.QUANTUM_JOB, jobs["late"])
+    await asyncio.wait_for(waiting, 10)
+    assert feed.started and len(queue) == 4  # claims and three jobs
+    assert store.get(kinds.QUANTUM_JOB, "omnixan", "deleted") is None
+    found = store.get(kinds.QUANTUM_JOB, "omnixan", "recreated")
+    assert found is not None and found["metadata"]["uid"] == "another"
