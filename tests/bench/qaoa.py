@@ -1,7 +1,7 @@
 """QAOA beside luck on the public knapsack instances: how likely one shot is the optimum after training.
 
-Both recipes on P01 to P06, 3 layers, 1,024 shots, seeds 0 to 3 (the recipes were developed on other seeds), and on
-twelve random knapsacks that the recipes were not developed on. Writes qaoa.json, qaoa.md and qaoa.png. The optimum is
+Both recipes on P01 to P06, 3 layers, 1,024 shots, seeds 0 to 3, and on twelve random knapsacks. The recipes were tuned on
+P01 to P06; the random ones were drawn afterwards. Writes qaoa.json, qaoa.md and qaoa.png. The optimum is
 used here, to judge; training and selection do not know it.
 """
 
