@@ -81,6 +81,43 @@ EDGE_CLUSTER = manifest(
     },
 )
 
+EDGE_EMULATED = manifest(
+    "EdgeCluster",
+    "emulated",
+    {
+        "nodes": 1,
+        "pools": [
+            {
+                "name": "device",
+                "tier": "compute",
+                "nodeSelector": {"a": "b"},
+                "qpu": {"backend": "emulator", "device": "manila"},
+            },
+        ],
+    },
+)
+
+CALIBRATION = {
+    "id": "manila-0123456789",
+    "device": "manila",
+    "method": "recorded snapshot",
+    "time": TIME,
+    "qubits": 5,
+    "twoQubitFidelity": "0.99",
+    "readoutFidelity": "0.97",
+    "singleQubitError": "0.0003",
+    "twoQubitError": "0.01",
+    "readoutError": "0.03",
+    "t1": "0.0001",
+    "t2": "6e-5",
+    "singleQubitSeconds": "3.6e-8",
+    "twoQubitSeconds": "3e-7",
+    "readoutSeconds": "5e-6",
+    "shotDelaySeconds": "0.00025",
+    "regions": [
+        {"qubits": 2, "twoQubitError": "0.008", "readoutError": "0.02", "t1": "0.0001", "t2": "6e-5", "distance": "1"}
+    ],
+}
 EDGE_NODE = manifest(
     "EdgeNode",
     "worker-1",
@@ -90,6 +127,7 @@ EDGE_NODE = manifest(
         "version": "0.1.0",
         "backend": "simulator",
         "qubits": 12,
+        "calibration": CALIBRATION,
         "conditions": [condition("AgentReady")],
     },
 )
@@ -120,14 +158,19 @@ def of_problem(kind: str, problem: Manifest) -> Manifest:
 
 JOB_REST = {
     "clusterRef": {"namespace": "omnixan", "name": "edge"},
-    "requirements": {"minQubits": 2, "tiers": ["gateway", "compute"]},
-    "execution": {"seed": 7, "timeoutSeconds": 600},
+    "requirements": {
+        "minQubits": 2,
+        "tiers": ["gateway", "compute"],
+        "minSuccessProbability": "0.75",
+        "simulatorAllowed": True,
+    },
+    "execution": {"seed": 7, "timeoutSeconds": 600, "optimizationLevel": 1},
 }
 RUN_REST = {
     "nodeName": "worker-1",
     "attempt": 1,
     "jobRef": {"namespace": "team-blue", "name": "job", "uid": UID},
-    "execution": {"seed": 7, "timeoutSeconds": 600},
+    "execution": {"seed": 7, "timeoutSeconds": 600, "optimizationLevel": 1},
 }
 
 SOLUTION = {
@@ -148,18 +191,33 @@ SUMMARY = {
     "probabilityRatio": 2.0,
     "training": {"optimizer": "COBYLA", "layers": 3, "evaluations": 90, "shots": 92160, "objective": 6.5},
 }
-USAGE = {"shots": 1024, "cpuSeconds": 0.5}
+USAGE = {
+    "shots": 1024,
+    "cpuSeconds": 0.5,
+    "qpuSeconds": 0.3,
+    "transpiled": {"successProbability": 0.9, "depth": 5, "twoQubitGates": 1, "seconds": 6e-06},
+}
 PROGRESS = {"iteration": 10, "of": 100, "best": 6.5}
 FAILURE = {"category": "INVALID_PROGRAM", "reason": "SyntaxError", "message": "mend line 3", "line": 3}
 
 JOB_STATUS = {
     "observedGeneration": 1,
     "phase": "Running",
-    "analysis": {"qubits": 2, "depth": 3, "twoQubitGates": 1, "gates": {"h": 1, "cx": 1}, "sha256": SHA256},
+    "analysis": {
+        "qubits": 2,
+        "depth": 3,
+        "twoQubitGates": 1,
+        "twoQubitDepth": 1,
+        "lineSwaps": 0,
+        "measured": 2,
+        "gates": {"h": 1, "cx": 1},
+        "sha256": SHA256,
+    },
     "placement": {
         "policy": "queue length, then name",
         "node": "worker-1",
         "reason": "shortest queue",
+        "predicted": {"successProbability": "0.91", "waitSeconds": "0.3"},
         "rejected": [{"node": "worker-2", "constraint": "qubits", "actual": "1", "required": "2"}],
         "rejectedCount": 1,
     },
@@ -203,7 +261,7 @@ RUN_MAXCUT = manifest("QuantumRun", f"{UID}-3", of_problem("maxcut", MAXCUT) | R
 RUN_QUBO = manifest("QuantumRun", f"{UID}-4", of_problem("qubo", QUBO) | RUN_REST)
 
 GOOD: dict[str, tuple[Manifest, ...]] = {
-    "EdgeCluster": (EDGE_CLUSTER,),
+    "EdgeCluster": (EDGE_CLUSTER, EDGE_EMULATED),
     "EdgeNode": (EDGE_NODE,),
     "QuantumJob": (JOB_PROGRAM, JOB_KNAPSACK, JOB_MAXCUT, JOB_QUBO),
     "QuantumRun": (RUN_PROGRAM, RUN_KNAPSACK, RUN_MAXCUT, RUN_QUBO),

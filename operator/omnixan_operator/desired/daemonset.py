@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from omnixan.edge_network.api.edgecluster import EdgeCluster, Pool, Resources, effective_agent
+from omnixan.edge_network.api.edgecluster import EdgeCluster, Pool, Qpu, Resources, effective_agent
 from omnixan.edge_network.api.meta import CLAIM_LABEL, CLUSTER_LABEL, COMPONENT_LABEL, POOL_LABEL
 from omnixan_operator.desired.common import COMPONENT, agent_account, claim_value, labels, metadata
 from omnixan_operator.kinds import Object
@@ -76,8 +76,7 @@ def _container(cluster: EdgeCluster, pool: Pool, default_image: str) -> Object:
             {"name": "CLUSTER_UID", "value": cluster.metadata.uid},
             {"name": "POOL", "value": pool.name},
             {"name": "REGION", "value": cluster.spec.region},
-            {"name": "BACKEND", "value": pool.qpu.backend},
-            {"name": "QUBITS", "value": str(pool.qpu.qubits)},
+            *_backend(pool.qpu),
             {"name": "HTTP_PORT", "value": str(HTTP_PORT)},
         ],
         "ports": [{"name": "metrics", "containerPort": HTTP_PORT, "protocol": "TCP"}],
@@ -96,6 +95,13 @@ def _container(cluster: EdgeCluster, pool: Pool, default_image: str) -> Object:
             {"name": "token", "mountPath": TOKEN_PATH, "readOnly": True},
         ],
     }
+
+
+def _backend(qpu: Qpu) -> list[Object]:
+    """What the agent computes with: a simulator of so many qubits, or the emulator of a device."""
+    if qpu.device is not None:
+        return [{"name": "BACKEND", "value": qpu.backend}, {"name": "DEVICE", "value": qpu.device}]
+    return [{"name": "BACKEND", "value": qpu.backend}, {"name": "QUBITS", "value": str(qpu.qubits)}]
 
 
 def _from_pod(variable: str, field: str) -> Object:

@@ -31,6 +31,7 @@ def quantum_run(job: QuantumJob, cluster: EdgeCluster, node: str, attempt: int) 
             "nodeName": node,
             "attempt": attempt,
             "jobRef": {"namespace": meta.namespace, "name": meta.name, "uid": meta.uid},
-            "execution": {"seed": seed(job), "timeoutSeconds": job.spec.execution.timeout_seconds},
+            "execution": {"seed": seed(job), "timeoutSeconds": job.spec.execution.timeout_seconds}
+            | {"optimizationLevel": job.spec.execution.optimization_level},
         },
     }

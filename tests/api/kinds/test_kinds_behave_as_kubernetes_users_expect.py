@@ -123,7 +123,7 @@ def test_the_api_server_fills_in_the_defaults_of_the_models(kube: Kube) -> None:
     stored = kube.create(good.manifest("QuantumJob", "short", short))
     assert stored["spec"]["primitive"] == {"sampler": {"shots": 1024}}
     assert stored["spec"]["program"]["inline"]["format"] == "openqasm3"
-    assert stored["spec"]["execution"] == {"timeoutSeconds": 3600}
+    assert stored["spec"]["execution"] == {"timeoutSeconds": 3600, "optimizationLevel": 1}
     assert QuantumJob.model_validate(stored).spec.wire() == stored["spec"]
 
 

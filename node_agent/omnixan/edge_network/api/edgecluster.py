@@ -11,6 +11,7 @@ from omnixan.edge_network.api.meta import (
     MAX_NAME,
     Backend,
     Conditions,
+    Device,
     LabelKey,
     LabelValue,
     Model,
@@ -77,10 +78,25 @@ class AgentOverride(Model):
 class Qpu(Model):
     """The quantum processor of every node of a pool."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.backend != 'simulator' || (has(self.qubits) && !has(self.device))",
+            "a simulator needs qubits, and takes no device",
+            lambda q: q.backend != "simulator" or (q.qubits is not None and q.device is None),
+        ),
+        Rule(
+            "self.backend != 'emulator' || (has(self.device) && !has(self.qubits))",
+            "an emulator needs device, and takes no qubits: the device has its own number",
+            lambda q: q.backend != "emulator" or (q.device is not None and q.qubits is None),
+        ),
+    )
     backend: Backend = "simulator"
-    """simulator: an exact statevector simulator on the node's own CPU."""
-    qubits: Annotated[int, Field(ge=1, le=MAX_QUBITS)]
-    """How many qubits a program may use there."""
+    """simulator: an exact statevector simulator on the node's own CPU; emulator: a simulator that has the recorded
+    noise, coupling map and gates of a real device, and takes as long."""
+    qubits: Annotated[int, Field(ge=1, le=MAX_QUBITS)] | None = None
+    """Of a simulator: how many qubits a program may use there."""
+    device: Device | None = None
+    """Of an emulator: which device's recorded calibration it follows."""
 
 
 class Pool(Model):

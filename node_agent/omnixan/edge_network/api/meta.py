@@ -149,7 +149,9 @@ Quantity = Annotated[
 ]
 """A Kubernetes resource quantity, such as 500m or 256Mi."""
 Tier = Literal["gateway", "compute"]
-Backend = Literal["simulator"]
+Backend = Literal["simulator", "emulator"]
+Device = Literal["boeblingen", "guadalupe", "jakarta", "lagos", "lima", "manila", "melbourne", "perth", "quito"]
+"""Devices whose calibration was recorded (quantum/devices), and which can be emulated therefore."""
 
 
 class Condition(Model):

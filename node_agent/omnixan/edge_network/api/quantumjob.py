@@ -11,6 +11,7 @@ from omnixan.edge_network.api.meta import (
     MAX_NAME,
     SET,
     Conditions,
+    DecimalString,
     DnsLabel,
     DnsName,
     Model,
@@ -26,6 +27,10 @@ from omnixan.edge_network.api.workload import MAX_SEED, Workload
 
 MAX_REJECTED = 16
 MAX_ATTEMPTS = 16
+
+
+Probability = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^(0(\.[0-9]+)?|1(\.0+)?)$")]
+"""A decimal string from 0 to 1."""
 
 
 class ClusterRef(Model):
@@ -44,6 +49,10 @@ class Requirements(Model):
     """At least this many qubits, also where the program takes fewer."""
     tiers: Annotated[list[Tier], Field(min_length=1, max_length=2), SET] | None = None
     """Only nodes of these tiers; absent: all."""
+    min_success_probability: Probability | None = None
+    """Only nodes where one shot is predicted to succeed at least so often; a simulator always does."""
+    simulator_allowed: bool = True
+    """Whether a simulator may run it too, not only a device or its emulator."""
 
 
 class Execution(Model):
@@ -53,6 +62,8 @@ class Execution(Model):
     """Of all randomness: equal seeds give equal results; absent: one is drawn from the job's uid."""
     timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 3600
     """Wall time of one attempt, from its start."""
+    optimization_level: Annotated[int, Field(ge=0, le=3)] = 1
+    """How hard the program is fitted to a device, from 0 (fast) to 3 (thorough); a simulator runs it as it is."""
 
 
 class QuantumJobSpec(Workload):
@@ -79,6 +90,12 @@ class Analysis(Model):
     """Longest chain of gates and measurements; absent for algorithms."""
     two_qubit_gates: int | None = None
     """Gates on two qubits; absent for algorithms."""
+    two_qubit_depth: int | None = None
+    """Longest chain of controlled-NOTs, those of other two-qubit gates counted; absent for algorithms."""
+    line_swaps: int | None = None
+    """Qubit exchanges that routing takes on a line of that width: how hard it is to route; absent for algorithms."""
+    measured: int | None = None
+    """Measured qubits; absent for algorithms."""
     gates: Annotated[dict[str, int], Field(max_length=64)] | None = None
     """How many of each gate, in the simulator's basis; absent for algorithms."""
     sha256: Sha256 | None = None
@@ -91,7 +108,7 @@ class Rejection(Model):
     node: DnsName
     """The node."""
     constraint: Annotated[str, Field(max_length=32)]
-    """What it does not meet: ready, draining, tier or qubits."""
+    """What it does not meet: ready, draining, tier, qubits, simulatorAllowed or minSuccessProbability."""
     actual: Annotated[str, Field(max_length=256)]
     """What it offers."""
     required: Annotated[str, Field(max_length=256)]
@@ -107,10 +124,21 @@ class Placement(Model):
     """The chosen node; absent while none fits."""
     reason: Annotated[str, Field(max_length=1024)]
     """In words."""
+    predicted: Prediction | None = None
+    """What is expected there."""
     rejected: Annotated[list[Rejection], Field(max_length=MAX_REJECTED), list_map("node")] | None = None
     """Nodes that do not fit, the first 16 by name."""
     rejected_count: int | None = None
     """All nodes that do not fit."""
+
+
+class Prediction(Model):
+    """What is expected of the chosen node."""
+
+    success_probability: DecimalString
+    """That one shot is not disturbed (ESP), from the analysis and the node's calibration; 1 on a simulator."""
+    wait_seconds: DecimalString
+    """Device time of the unfinished runs before it."""
 
 
 class RunRef(Model):

@@ -36,6 +36,8 @@ class RunExecution(Model):
     """Of all randomness."""
     timeout_seconds: Annotated[int, Field(ge=1, le=604800)]
     """Wall time, from the start."""
+    optimization_level: Annotated[int, Field(ge=0, le=3)] = 1
+    """How hard the program is fitted to a device, from 0 (fast) to 3 (thorough); a simulator runs it as it is."""
 
 
 class QuantumRunSpec(Workload):

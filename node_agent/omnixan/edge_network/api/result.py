@@ -90,6 +90,19 @@ class Summary(Model):
     """With an algorithm: what its parameters cost."""
 
 
+class Transpiled(Model):
+    """The circuit as it was fitted to a device."""
+
+    success_probability: float
+    """That one shot is not disturbed (ESP), from the errors and durations of its very gates and qubits."""
+    depth: int
+    """Longest chain of gates and measurements."""
+    two_qubit_gates: int
+    """Gates on two qubits, those of routing included."""
+    seconds: float
+    """Duration of one shot on the device, the pause after it left out."""
+
+
 class Usage(Model):
     """What the run took."""
 
@@ -97,6 +110,10 @@ class Usage(Model):
     """All shots, training included."""
     cpu_seconds: float = 0.0
     """CPU time of the worker."""
+    qpu_seconds: float | None = None
+    """Time of the device, the pauses between shots included; absent on a simulator."""
+    transpiled: Transpiled | None = None
+    """What ran on the device; absent on a simulator. Its successProbability stands beside the predicted one."""
 
 
 class Progress(Model):
