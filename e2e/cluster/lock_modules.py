@@ -1,4 +1,4 @@
-"""Writes go.mod, go.sum and tools.go of every Go project: `python -m e2e.cluster.lock_modules`, after a version changed.
+"""Writes go.mod, go.sum and tools.go of Go projects after a version changed: `python -m e2e.cluster.lock_modules [NAME...]`.
 
 The results are checked in, so that a build resolves nothing: it takes exactly these module versions, with these hashes.
 """
@@ -10,10 +10,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from e2e.cluster.versions import GO_AT_LEAST, PROJECTS, GoProject
+from e2e.cluster.versions import EXTRAS, GO_AT_LEAST, PROJECTS, GoProject
 
 
 def staging_modules(go_mod: str) -> list[str]:
@@ -22,6 +25,18 @@ def staging_modules(go_mod: str) -> list[str]:
     As a dependency that tree is not there, so each has to be replaced by its published version instead.
     """
     return re.findall(r"^\s*(k8s\.io/\S+) => \./staging/", go_mod, flags=re.MULTILINE)
+
+
+def pinned_elsewhere(go_mod: Mapping[str, Any]) -> list[str]:
+    """Options of `go mod edit` that repeat the versioned replacements and exclusions of a go.mod: they hold only in place.
+
+    `go_mod` is what `go mod edit -json` says.
+    """
+    replaced = (r for r in go_mod.get("Replace") or () if r["New"].get("Version"))
+    return [
+        *(f"-replace={r['Old']['Path']}={r['New']['Path']}@{r['New']['Version']}" for r in replaced),
+        *(f"-exclude={e['Path']}@{e['Version']}" for e in go_mod.get("Exclude") or ()),
+    ]
 
 
 def tools_file(packages: tuple[str, ...]) -> str:
@@ -45,6 +60,10 @@ def lock(project: GoProject) -> None:
         for module in staging_modules(Path(downloaded["GoMod"]).read_text()):
             staged = f"v0.{project.version.removeprefix('v1.')}"
             go("mod", "edit", f"-replace={module}={module}@{staged}")
+        for option in pinned_elsewhere(json.loads(go("mod", "edit", "-json", downloaded["GoMod"]))):
+            go("mod", "edit", option)
+        for module, instead in project.replace.items():
+            go("mod", "edit", f"-replace={module}={instead}")
         (Path(scratch) / "tools.go").write_text(tools_file(project.packages))
         go("mod", "tidy", "-e")
         project.folder.mkdir(parents=True, exist_ok=True)
@@ -53,9 +72,10 @@ def lock(project: GoProject) -> None:
 
 
 def main() -> None:
-    """Lock every project that comes from a published module."""
-    for project in PROJECTS:
-        if project.module:
+    """Lock every project that comes from a published module, or those that are named."""
+    wanted = sys.argv[1:]
+    for project in (*PROJECTS, *EXTRAS):
+        if project.module and (not wanted or project.name in wanted):
             lock(project)
             print(f"locked {project.name} {project.version}")
 

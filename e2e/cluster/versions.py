@@ -41,6 +41,8 @@ class GoProject:
     link_flags: str = ""
     rename: dict[str, str] = field(default_factory=dict)
     """Program name as `go build` gives it -> the name it is known by."""
+    replace: dict[str, str] = field(default_factory=dict)
+    """Module -> module@version that takes its place, beside the replacements of the module's own go.mod."""
 
     @property
     def programs(self) -> tuple[str, ...]:
@@ -94,4 +96,20 @@ PROJECTS = (
     GoProject("pause", "", "", ("edge.omnixan.io/pause",)),
 )
 
-PROJECT_OF_PROGRAM = {program: project for project in PROJECTS for program in project.programs}
+_SOURCE_CONTROLLER = "github.com/fluxcd/source-controller"
+_KUSTOMIZE_CONTROLLER = "github.com/fluxcd/kustomize-controller"
+
+EXTRAS = (
+    # pkg/artifact v0.18.3, which source-controller asks for, is not published as a module
+    GoProject(
+        "source-controller",
+        _SOURCE_CONTROLLER,
+        "v1.9.6",
+        (_SOURCE_CONTROLLER,),
+        replace={"github.com/fluxcd/pkg/artifact": "github.com/fluxcd/pkg/artifact@v0.18.0"},
+    ),
+    GoProject("kustomize-controller", _KUSTOMIZE_CONTROLLER, "v1.9.6", (_KUSTOMIZE_CONTROLLER,)),
+)
+"""Programs of others that a long test needs; built when that test runs, not with the cluster."""
+
+PROJECT_OF_PROGRAM = {program: project for project in (*PROJECTS, *EXTRAS) for program in project.programs}

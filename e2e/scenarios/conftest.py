@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from e2e.cluster import open_cluster
 from e2e.cluster.golang import program
 from e2e.cluster.images import ensure_images
 from e2e.cluster.pypi import helm
+from e2e.gitops.replay import recorded
 from e2e.kubectl import Kubectl, eventually, is_true
 
 EdgeClusterMaker = Callable[[dict[str, Any]], AbstractContextManager[dict[str, Any]]]
@@ -46,6 +48,13 @@ def release(cluster: Any, kubectl: Kubectl) -> install.Release:
     kubectl.run("delete", "quantumjobs", "--all", "--all-namespaces", "--wait=true")
     eventually(lambda: not found.claimed_nodes(), "no node carries a claim of an earlier run")
     return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def recording(release: install.Release, cluster: Any) -> Iterator[None]:
+    """Every transition of every object in every scenario is what GitOps tools may rely on: see e2e/gitops/kstatus.py."""
+    with recorded(Path(cluster.kubeconfig)):
+        yield
 
 
 @pytest.fixture(scope="session")

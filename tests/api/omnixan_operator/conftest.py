@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from e2e.gitops.replay import recorded
 from tests.api.client import Kube, new_namespace
 from tests.api.omnixan_operator.harness import Agents, Operator, Site, process, wait
+
+
+@pytest.fixture(scope="session", autouse=True)
+def recording(kubeconfig: Path, control_plane: Kube) -> Iterator[None]:
+    """Every transition of every object is what GitOps tools may rely on: see e2e/gitops/kstatus.py."""
+    with recorded(kubeconfig):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ import pytest
 
 from e2e.cluster.debian import mirrors
 from e2e.cluster.golang import is_new_enough, parse_go_version
-from e2e.cluster.lock_modules import staging_modules, tools_file
+from e2e.cluster.lock_modules import pinned_elsewhere, staging_modules, tools_file
 from e2e.cluster.pypi import helm_in_wheel
-from e2e.cluster.versions import GO_AT_LEAST, PROJECT_OF_PROGRAM, PROJECTS, built_name
+from e2e.cluster.versions import EXTRAS, GO_AT_LEAST, PROJECT_OF_PROGRAM, PROJECTS, built_name
 
-LOCKED = [project for project in PROJECTS if project.module]
+LOCKED = [project for project in (*PROJECTS, *EXTRAS) if project.module]
 
 DEB822 = """Types: deb
 URIs: http://one.example/debian
@@ -68,8 +68,19 @@ class TestModules:
     def test_go_names_a_program_by_its_package(self, package, name):
         assert built_name(package) == name
 
+    def test_versioned_replacements_and_exclusions_are_repeated_and_local_ones_are_not(self):
+        go_mod = {
+            "Replace": [
+                {"Old": {"Path": "a.example/a"}, "New": {"Path": "b.example/b", "Version": "v1.2.3"}},
+                {"Old": {"Path": "a.example/api"}, "New": {"Path": "./api"}},
+            ],
+            "Exclude": [{"Path": "c.example/c", "Version": "v0.1.0"}],
+        }
+        assert pinned_elsewhere(go_mod) == ["-replace=a.example/a=b.example/b@v1.2.3", "-exclude=c.example/c@v0.1.0"]
+        assert pinned_elsewhere({}) == []
+
     def test_no_two_projects_build_a_program_of_the_same_name(self):
-        assert len(PROJECT_OF_PROGRAM) == sum(len(project.programs) for project in PROJECTS)
+        assert len(PROJECT_OF_PROGRAM) == sum(len(project.programs) for project in (*PROJECTS, *EXTRAS))
         assert {"etcd", "kube-apiserver", "kubectl", "kind", "pause", "coredns"} <= PROJECT_OF_PROGRAM.keys()
 
     @pytest.mark.parametrize("project", LOCKED, ids=lambda project: project.name)
