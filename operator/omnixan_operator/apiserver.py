@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -60,6 +61,10 @@ class TooManyRequestsError(ApiError):
     """429: the server asks to wait `retry_after` seconds."""
 
 
+class NotLeadingError(ApiError):
+    """This process may not write: another operator leads, or will at any moment. Nothing was sent."""
+
+
 class TransientError(ApiError):
     """No answer, or 5xx: the same request may succeed later."""
 
@@ -99,7 +104,9 @@ async def load_configuration() -> Any:
 class ApiServer:
     """Verbs on objects. Objects are the JSON of the API, with apiVersion and kind set on what is sent."""
 
-    def __init__(self, configuration: Any, metrics: Metrics) -> None:
+    def __init__(self, configuration: Any, metrics: Metrics, may_write: Callable[[], bool] = lambda: True) -> None:
+        """`may_write` is asked right before every request that changes something is sent."""
+        self._may_write = may_write
         self._client = kubernetes_client.ApiClient(configuration)
         self._client.user_agent = FIELD_MANAGER
         self._metrics = metrics
@@ -193,6 +200,8 @@ class ApiServer:
                     method, path, query_params=list((query or {}).items()), header_params=headers,
                     auth_settings=["BearerToken"],
                 )  # fmt: skip
+                if method != "GET" and not self._may_write():
+                    raise NotLeadingError(f"{verb} {path}: this operator does not lead")
                 answer = await self._client.call_api(method, url, headers, body, _request_timeout=REQUEST_TIMEOUT)
                 code = answer.status
                 data: bytes = await answer.read()

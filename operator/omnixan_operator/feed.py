@@ -17,7 +17,11 @@ logger = logging.getLogger(__name__)
 
 
 class Feed:
-    """Fills the store, and wakes the keys that a change concerns once the initial listing is complete."""
+    """Fills the store, and wakes the keys that a change concerns.
+
+    Keys are woken once the initial listing is complete (`start`) and this process leads (`lead`): a standby keeps its
+    store warm and its queue empty.
+    """
 
     def __init__(self, store: Store, queue: WorkQueue[Key], monotonic: Callable[[], float]) -> None:
         self._store = store
@@ -25,13 +29,29 @@ class Feed:
         self._monotonic = monotonic
         self._beats: dict[tuple[str, str], Beat] = {}
         self.started = False
+        self._leading = False
 
     def start(self) -> None:
-        """The initial listing is complete: reconcile everything once, and from now on what changes."""
+        """The initial listing is complete."""
         if not self.started:
             self.started = True
+            self._begin()
+
+    def lead(self) -> None:
+        """This process leads from now on."""
+        if not self._leading:
+            self._leading = True
+            self._begin()
+
+    def _begin(self) -> None:
+        """Reconcile everything once, and from now on what changes."""
+        if self._working:
             for key in everything(self._store):
                 self._queue.add(key)
+
+    @property
+    def _working(self) -> bool:
+        return self.started and self._leading
 
     def put(self, kind: Kind, obj: Object) -> bool:
         """Take in an object as the API server gave it; whether something changed. Never raises."""
@@ -66,7 +86,7 @@ class Feed:
     def _wake(self, change: Change | None) -> bool:
         if change is None:
             return False
-        if self.started:
+        if self._working:
             for key, after in wakes(change, self._store):
                 self._queue.add(key, after)
         return True

@@ -31,8 +31,16 @@ def snapshot(metrics: Metrics, store: Store) -> None:
 class Endpoint:
     """The HTTP server."""
 
-    def __init__(self, metrics: Metrics, store: Store, depth: Callable[[], int], ready: Callable[[], str]) -> None:
-        """`ready` returns why the operator is not ready; empty: it is."""
+    def __init__(
+        self,
+        metrics: Metrics,
+        store: Store,
+        depth: Callable[[], int],
+        ready: Callable[[], str],
+        hangs: Callable[[], str],
+    ) -> None:
+        """`ready` returns why the operator is not ready, `hangs` why it must be started anew; empty: all is well."""
+        self._hangs = hangs
         self._metrics = metrics
         self._store = store
         self._depth = depth
@@ -66,8 +74,11 @@ class Endpoint:
         )
 
     async def _live(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+        return _verdict(self._hangs())
 
     async def _is_ready(self, _: web.Request) -> web.Response:
-        reason = self._ready()
-        return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)
+        return _verdict(self._ready())
+
+
+def _verdict(reason: str) -> web.Response:
+    return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)

@@ -17,6 +17,8 @@ from omnixan_operator import logs, watch
 from omnixan_operator.analysis import Analyzer
 from omnixan_operator.apiserver import ApiError, ApiServer, load_configuration
 from omnixan_operator.controller import work
+from omnixan_operator.decide.election import DURATION
+from omnixan_operator.election import Elector, identity
 from omnixan_operator.events import Recorder
 from omnixan_operator.feed import Feed
 from omnixan_operator.http import Endpoint
@@ -32,6 +34,7 @@ from omnixan_operator.store import Store
 logger = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS = 10.0
+HANGS = 4 * DURATION
 
 
 class PartDiedError(RuntimeError):
@@ -45,18 +48,29 @@ async def run(settings: Settings) -> None:
     metrics, store = Metrics(), Store()
     queue: WorkQueue[Key] = WorkQueue()
     feed = Feed(store, queue, time.monotonic)
-    api = ApiServer(await load_configuration(), metrics)
+    configuration = await load_configuration()
+    ballot = ApiServer(configuration, metrics)
+    elector = Elector(ballot, settings.namespace, identity(settings.pod_name), metrics)
+    api = ApiServer(configuration, metrics, elector.may_write)
     analyzer = Analyzer(settings.analyzer_socket, queue.add, metrics, time.monotonic)
     recorder = Recorder(api, metrics, settings.pod_name, time.monotonic)
     resync = Resync(api, store, feed, metrics)
     ctx = Context(settings, store, feed, queue, api, analyzer, recorder, metrics, lambda: datetime.now(UTC), time.monotonic)
-    endpoint = Endpoint(metrics, store, queue.__len__, lambda: "" if feed.started else "the initial listing is not done")
+    endpoint = Endpoint(
+        metrics,
+        store,
+        queue.__len__,
+        ready=lambda: "" if feed.started else "the initial listing is not done",
+        hangs=lambda: "" if elector.stuck_for() < HANGS else "the election does not turn",
+    )
     await endpoint.start(settings.metrics_host, settings.metrics_port)
     logger.info("listening on port %d", endpoint.port)
     workers = [asyncio.create_task(work(ctx), name=f"worker {i}") for i in range(settings.workers)]
     background = [
         asyncio.create_task(recorder.run(), name="events"),
         asyncio.create_task(resync.run(), name="resync"),
+        asyncio.create_task(elector.run(), name="election"),
+        asyncio.create_task(_lead(elector, feed), name="lead"),
     ]
     informer = asyncio.create_task(_inform(api, feed, resync, settings.pod_name, stop), name="kopf")
     try:
@@ -66,10 +80,19 @@ async def run(settings: Settings) -> None:
         queue.close()
         await _end(workers, SHUTDOWN_SECONDS)
         await _end(background, 0.0)
+        await elector.release()
         await _end([informer], SHUTDOWN_SECONDS)
         await analyzer.close()
         await endpoint.stop()
         await api.close()
+        await ballot.close()
+
+
+async def _lead(elector: Elector, feed: Feed) -> None:
+    """Work from the moment on at which this process leads."""
+    await elector.leading.wait()
+    feed.lead()
+    await asyncio.Event().wait()
 
 
 async def _inform(api: ApiServer, feed: Feed, resync: Resync, identity: str, stop: asyncio.Event) -> None:

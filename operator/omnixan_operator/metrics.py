@@ -15,6 +15,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         registry = self.registry
         ProcessCollector(registry=registry)
+        self.leader = Gauge("omnixan_operator_leader", "1 while this replica leads, else 0.", registry=registry)
         self.queue_depth = Gauge(
             "omnixan_operator_queue_depth", "Keys that are due and wait for a worker.", registry=registry
         )

@@ -62,6 +62,7 @@ class Operator:
     def __init__(self, kubeconfig: Path, socket: Path, log: Path) -> None:
         self._environment = {
             "KUBECONFIG": str(kubeconfig),
+            "POD_NAMESPACE": "default",
             "AGENT_IMAGE": "registry.invalid/agent:1",
             "ANALYZER_SOCKET": str(socket),
             "METRICS_HOST": "127.0.0.1",

@@ -47,6 +47,7 @@ class Rig:
         self.queue: WorkQueue[Key] = WorkQueue()
         self.feed = Feed(self.store, self.queue, time.monotonic)
         self.feed.start()
+        self.feed.lead()
         self.resync = Resync(api, self.store, self.feed, metrics)
         self.context = Context(
             Settings("image"),

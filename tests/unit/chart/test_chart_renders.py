@@ -44,6 +44,8 @@ def test_every_manifest_is_whole_and_stands_once() -> None:
         "ClusterRole",
         "ClusterRoleBinding",
         "RoleBinding",
+        "Role",
+        "PodDisruptionBudget",
     }
     for manifest in manifests:
         if manifest["kind"] != "CustomResourceDefinition":
@@ -148,9 +150,20 @@ def test_a_digest_wins_over_the_tag() -> None:
     assert container(manifests, "operator")["image"] == f"omnixan/operator@{digest}"
 
 
-def test_one_operator_at_a_time() -> None:
-    spec = one(render(), "Deployment")["spec"]
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+def test_two_replicas_are_kept_apart_and_drained_one_at_a_time() -> None:
+    manifests = render()
+    deployment, budget = one(manifests, "Deployment")["spec"], one(manifests, "PodDisruptionBudget")["spec"]
+    assert deployment["replicas"] == 2 and deployment["strategy"]["type"] == "RollingUpdate"
+    spread = deployment["template"]["spec"]["topologySpreadConstraints"][0]
+    assert spread["topologyKey"] == "kubernetes.io/hostname"
+    assert spread["labelSelector"] == budget["selector"] == deployment["selector"]
+    assert budget["minAvailable"] == 1
+
+
+def test_a_single_replica_has_no_budget_that_would_block_every_drain() -> None:
+    manifests = render("operator.replicas=1")
+    assert one(manifests, "Deployment")["spec"]["replicas"] == 1
+    assert not of_kind(manifests, "PodDisruptionBudget")
 
 
 def test_the_service_selects_the_operators_pod_and_a_port_it_has() -> None:

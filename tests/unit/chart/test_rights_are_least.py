@@ -27,12 +27,17 @@ def rights(role: Manifest) -> list[str]:
     ]
 
 
+def roles() -> list[Manifest]:
+    """Every role of the chart."""
+    return of_kind(render(), "ClusterRole") + of_kind(render(), "Role")
+
+
 def test_rights_are_the_reviewed_ones() -> None:
-    found = sorted(line for role in of_kind(render(), "ClusterRole") for line in rights(role))
+    found = sorted(line for role in roles() for line in rights(role))
     assert found == [line for line in RIGHTS.read_text().splitlines() if line and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("role", of_kind(render(), "ClusterRole"), ids=lambda r: r["metadata"]["name"])
+@pytest.mark.parametrize("role", roles(), ids=lambda r: r["metadata"]["name"])
 def test_no_role_has_secrets_pods_wildcards_or_a_way_up(role: Manifest) -> None:
     for rule in role["rules"]:
         assert not FORBIDDEN_RESOURCES & set(rule["resources"])
@@ -44,14 +49,18 @@ def test_no_role_has_secrets_pods_wildcards_or_a_way_up(role: Manifest) -> None:
 
 def test_the_agents_role_is_bound_by_nobody_but_the_operator() -> None:
     bindings = of_kind(render(), "ClusterRoleBinding") + of_kind(render(), "RoleBinding")
-    assert {b["roleRef"]["name"] for b in bindings} == {"omnixan-operator", "omnixan-operator-children"}
+    assert {b["roleRef"]["name"] for b in bindings} == {
+        "omnixan-operator",
+        "omnixan-operator-children",
+        "omnixan-operator-election",
+    }
     for binding in bindings:
         assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "omnixan-operator", "namespace": NAMESPACE}]
 
 
 def test_children_are_written_only_where_edgeclusters_may_be() -> None:
     manifests = render("extraClusterNamespaces={site-a,site-b,omnixan}")
-    bindings = of_kind(manifests, "RoleBinding")
+    bindings = [b for b in of_kind(manifests, "RoleBinding") if b["roleRef"]["kind"] == "ClusterRole"]
     assert [b["metadata"]["namespace"] for b in bindings] == ["omnixan", "site-a", "site-b"]
     everywhere = {
         line.split()[2]

@@ -12,12 +12,12 @@ from tests.unit.omnixan_operator.operator_makers import cluster_object, job_obje
 
 
 async def test_probes_and_metrics_are_served() -> None:
-    store, metrics, why = Store(), Metrics(), ["listing"]
+    store, metrics, why, hangs = Store(), Metrics(), ["listing"], [""]
     store.put(kinds.QUANTUM_JOB, job_object("a", status={"phase": "Running"}))
     store.put(kinds.QUANTUM_JOB, job_object("b"))
     status = {"desiredNodes": 3, "nodes": 2, "readyNodes": 1}
     store.put(kinds.EDGE_CLUSTER, cluster_object(region="lab") | {"status": status})
-    endpoint = Endpoint(metrics, store, lambda: 7, lambda: why[0])
+    endpoint = Endpoint(metrics, store, lambda: 7, lambda: why[0], lambda: hangs[0])
     await endpoint.start("127.0.0.1", 0)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{endpoint.port}") as session:
 
@@ -26,6 +26,8 @@ async def test_probes_and_metrics_are_served() -> None:
                 return answer.status, await answer.text()
 
         assert await get("/livez") == (200, "ok\n")
+        hangs[0] = "the election does not turn"
+        assert await get("/livez") == (503, "the election does not turn\n")
         assert await get("/readyz") == (503, "listing\n")
         why[0] = ""
         assert await get("/readyz") == (200, "ok\n")

@@ -51,6 +51,11 @@ async def test_a_new_list_of_kopf_leads_to_a_comparison(monkeypatch: Any) -> Non
     feed, lists = Feed(store, queue, time.monotonic), Lists()
     store.put(kinds.QUANTUM_JOB, job_object())
     feed.started = True
+    feed.lead()
+    while len(queue):
+        taken = await queue.take()
+        assert taken is not None
+        queue.done(taken.key)
     compared = Resync(cast(ApiServer, lists), store, feed, Metrics())
     running = asyncio.create_task(compared.run())
     await asyncio.sleep(0)
@@ -83,6 +88,7 @@ async def test_nothing_is_reconciled_before_all_that_existed_at_the_start_has_co
     lists.live = {"recreated": job_object("recreated", metadata=meta("recreated", uid="another", version=60))}
     store, queue = Store(), WorkQueue[Key]()
     feed = Feed(store, queue, time.monotonic)
+    feed.lead()
     feed.put(kinds.QUANTUM_JOB, jobs["early"])
     waiting = asyncio.create_task(Resync(cast(ApiServer, lists), store, feed, Metrics()).wait_until_complete())
     await asyncio.sleep(0.05)
