@@ -180,7 +180,10 @@ def _jobs(jobs: Iterable[Object]) -> Iterator[Key]:
 
 
 def _placed(job: Object) -> bool:
-    return bool(job.get("status", {}).get("run"))
+    """Whether a run of the job is on a node, as far as its status says."""
+    status = job.get("status", {})
+    number = status.get("run", {}).get("attempt")
+    return number is not None and all(one.get("attempt") != number for one in status.get("attempts", ()))
 
 
 _RULES: dict[Kind, Callable[[Change, Store], Iterable[Key | Wake]]] = {

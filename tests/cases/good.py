@@ -59,6 +59,7 @@ EDGE_CLUSTER = manifest(
                 "maxNodes": 2,
                 "agent": {"image": "registry.example/agent:2", "resources": RESOURCES},
                 "qpu": {"backend": "simulator", "qubits": 12},
+                "autonomyDuration": "1m30s",
             },
             {"name": "compute", "tier": "compute", "nodeSelector": {"a": "b"}, "qpu": {"qubits": 16}},
         ],
@@ -141,6 +142,10 @@ QUBO = {
 }
 OPTIMIZER = {"name": "COBYLA", "maxIterations": 50}
 PRIMITIVE = {"sampler": {"shots": 1024}}
+OF_CONFIG_MAP = {
+    "program": {"configMapRef": {"name": "programs", "key": "bell.qasm", "format": "openqasm3"}},
+    "primitive": PRIMITIVE,
+}
 OF_PROGRAM = {
     "program": {"inline": {"format": "openqasm3", "data": PROGRAM}, "sha256": SHA256},
     "primitive": PRIMITIVE,
@@ -165,6 +170,11 @@ JOB_REST = {
         "simulatorAllowed": True,
     },
     "execution": {"seed": 7, "timeoutSeconds": 600, "optimizationLevel": 1},
+    "priority": 10,
+    "suspend": False,
+    "cancel": False,
+    "backoffLimit": 3,
+    "ttlSecondsAfterFinished": 3600,
 }
 RUN_REST = {
     "nodeName": "worker-1",
@@ -231,7 +241,16 @@ JOB_STATUS = {
         "seed": 7,
         "progress": PROGRESS,
     },
-    "attempts": [{"attempt": 1, "node": "worker-2", "category": "NODE_UNREACHABLE", "message": "gone"}],
+    "attempts": [
+        {
+            "attempt": 1,
+            "node": "worker-2",
+            "category": "NODE_UNREACHABLE",
+            "message": "gone",
+            "startTime": TIME,
+            "endTime": TIME,
+        }
+    ],
     "usage": USAGE,
     "result": {"summary": SUMMARY, "ref": {"name": "job-result", "sha256": SHA256, "bytes": 100}},
     "failure": FAILURE,
@@ -252,6 +271,7 @@ RUN_STATUS = {
 }
 
 JOB_PROGRAM = manifest("QuantumJob", "job", OF_PROGRAM | JOB_REST, JOB_STATUS)
+JOB_CONFIG_MAP = manifest("QuantumJob", "stored", OF_CONFIG_MAP | JOB_REST)
 JOB_KNAPSACK = manifest("QuantumJob", "knapsack", of_problem("knapsack", KNAPSACK) | JOB_REST)
 JOB_MAXCUT = manifest("QuantumJob", "maxcut", of_problem("maxcut", MAXCUT) | JOB_REST)
 JOB_QUBO = manifest("QuantumJob", "qubo", of_problem("qubo", QUBO) | JOB_REST)
@@ -263,7 +283,7 @@ RUN_QUBO = manifest("QuantumRun", f"{UID}-4", of_problem("qubo", QUBO) | RUN_RES
 GOOD: dict[str, tuple[Manifest, ...]] = {
     "EdgeCluster": (EDGE_CLUSTER, EDGE_EMULATED),
     "EdgeNode": (EDGE_NODE,),
-    "QuantumJob": (JOB_PROGRAM, JOB_KNAPSACK, JOB_MAXCUT, JOB_QUBO),
+    "QuantumJob": (JOB_PROGRAM, JOB_CONFIG_MAP, JOB_KNAPSACK, JOB_MAXCUT, JOB_QUBO),
     "QuantumRun": (RUN_PROGRAM, RUN_KNAPSACK, RUN_MAXCUT, RUN_QUBO),
 }
 """By kind; the first has every field of status."""

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from omnixan.edge_network.api.categories import Category
 from omnixan.edge_network.api.edgecluster import MAX_QUBITS, EdgeCluster
-from omnixan.edge_network.api.quantumjob import MAX_ATTEMPTS, Analysis, Attempt, Failure, Placement, QuantumJob
+from omnixan.edge_network.api.quantumjob import MAX_ATTEMPTS, Analysis, Attempt, Failure, Placement, QuantumJob, RunRef
 from omnixan.edge_network.api.result import Progress, Usage
 from omnixan_operator.decide.placement import Need, Offer, place
 from omnixan_operator.reasons import Reason
@@ -129,10 +129,17 @@ def newest(runs: Iterable[RunSeen], given_up: Iterable[Attempt]) -> RunSeen | No
     return max((run for run in runs if run.attempt not in over), key=lambda run: run.attempt, default=None)
 
 
+def assigned(job: QuantumJob) -> RunRef | None:
+    """The run in the job's status, unless it was given up."""
+    run = job.status.run
+    over = {attempt.attempt for attempt in job.status.attempts or ()}
+    return run if run is not None and run.attempt not in over else None
+
+
 def next_step(job: QuantumJob, seen: Observed) -> Step:
     """What to do for a job that is not over."""
-    run, recorded = seen.run, job.status.run
     given_up = tuple(job.status.attempts or ())
+    run, recorded = seen.run, assigned(job)
     if run is not None and run.over:
         return _ended(run)
     if run is not None or recorded is not None:
@@ -194,7 +201,7 @@ def _ended(run: RunSeen) -> Step:
 
 
 def _lost(job: QuantumJob, seen: Observed) -> Attempt:
-    run, recorded = seen.run, job.status.run
+    run, recorded = seen.run, assigned(job)
     number = run.attempt if run is not None else recorded.attempt if recorded is not None else 1
     node = run.node if run is not None else recorded.node if recorded is not None else ""
     if seen.node_gone:

@@ -22,7 +22,8 @@ def without_parser(spec: QuantumJobSpec) -> Analysis | Failure | None:
     """
     if spec.algorithm is not None:
         return Analysis(qubits=spec.algorithm.qaoa.problem.variables)
-    assert spec.program is not None
+    if spec.program is None or spec.program.inline is None:
+        return None
     data = spec.program.inline.data.encode()
     if len(data) > MAX_PROGRAM_BYTES:
         return _refused(

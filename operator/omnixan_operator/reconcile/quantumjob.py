@@ -200,7 +200,8 @@ def _cluster_of(job: QuantumJob) -> tuple[str, str]:
 
 
 def _digest(job: QuantumJob) -> str:
-    return program.digest(job.spec.program.inline.data) if job.spec.program is not None else ""
+    inline = job.spec.program.inline if job.spec.program is not None else None
+    return program.digest(inline.data) if inline is not None else ""
 
 
 def _analysis(ctx: Context, job: QuantumJob) -> Analysis | Failure | NotYet:
@@ -208,6 +209,8 @@ def _analysis(ctx: Context, job: QuantumJob) -> Analysis | Failure | NotYet:
     if known is not None:
         return known
     assert job.spec.program is not None
+    if job.spec.program.inline is None:
+        return NotYet(Reason.ANALYZING, "programs in ConfigMaps are not read yet")
     key = Key(kinds.QUANTUM_JOB.name, job.metadata.namespace, job.metadata.name)
     return ctx.analyzer.ask(_digest(job), job.spec.program.inline.data, key)
 

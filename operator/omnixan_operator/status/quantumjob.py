@@ -44,6 +44,7 @@ def waiting(job: QuantumJob, step: Await | Wait, moment: datetime) -> QuantumJob
         [validated, placed, _NOT_COMPLETE, _NOT_FAILED, reconciling],
         analysis=analysis,
         placement=placement,
+        run=_given_up(job.status.run),
         attempts=step.attempts,
     )
 
@@ -211,6 +212,11 @@ def _placement(job: QuantumJob, run: RunSeen) -> Placement:
     return Placement(policy=POLICY, node=run.node, reason=f"the run on {run.node} was there before this status")
 
 
+def _given_up(run: RunRef | None) -> RunRef | None:
+    """The last run as it stays in status until another is made: its attempt must never be forgotten."""
+    return run.model_copy(update={"state": "Deleted", "progress": None}) if run is not None else None
+
+
 def _run(run: RunSeen, seed: int) -> RunRef:
     return RunRef(
         name=run.name,
@@ -243,7 +249,7 @@ def _status(
     return QuantumJobStatus(
         observed_generation=generation,
         phase=phase(conditions),
-        analysis=analysis,
+        analysis=analysis or last.analysis,
         placement=placement,
         run=run,
         attempts=list(attempts) or None,

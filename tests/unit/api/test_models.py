@@ -100,6 +100,7 @@ def test_only_what_the_surroundings_did_is_tried_again() -> None:
     assert {category for category in Category if category.retriable} == {
         Category.NODE_UNREACHABLE,
         Category.RUN_LOST,
+        Category.SUSPENDED,
         Category.AGENT_RESTARTED,
         Category.BACKEND_ERROR,
     }

@@ -99,7 +99,10 @@ def test_a_claim_on_a_node_wakes_its_cluster() -> None:
 def test_labels_of_a_namespace_wake_its_unplaced_jobs() -> None:
     world = World()
     world.put(kinds.QUANTUM_JOB, job_object("waiting", metadata=meta("waiting", "tenant")))
-    world.put(kinds.QUANTUM_JOB, job_object("placed", metadata=meta("placed", "tenant"), status={"run": {"name": "r"}}))
+    world.put(
+        kinds.QUANTUM_JOB,
+        job_object("placed", metadata=meta("placed", "tenant"), status={"run": {"name": "r", "attempt": 1}}),
+    )
     tenant = {"metadata": meta("tenant", "", labels={"a": "b"})}
     assert world.keys(kinds.NAMESPACE, tenant) == {job_key("waiting", "tenant")}
 
@@ -107,7 +110,7 @@ def test_labels_of_a_namespace_wake_its_unplaced_jobs() -> None:
 def test_what_a_node_offers_wakes_jobs_that_wait_for_one() -> None:
     world = World()
     world.put(kinds.QUANTUM_JOB, job_object("waiting"))
-    world.put(kinds.QUANTUM_JOB, job_object("placed", status={"run": {"name": "r"}}))
+    world.put(kinds.QUANTUM_JOB, job_object("placed", status={"run": {"name": "r", "attempt": 1}}))
     own = Key("EdgeNode", "omnixan", "n1")
     assert world.keys(kinds.EDGE_NODE, edge_node("False")) == {own, EC, CLAIMS, job_key("waiting")}
     assert world.keys(kinds.EDGE_NODE, edge_node("True")) == {own, EC, job_key("waiting")}

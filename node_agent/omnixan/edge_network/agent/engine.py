@@ -12,8 +12,7 @@ from typing import Any
 from omnixan.edge_network.agent import strays
 from omnixan.edge_network.agent.metrics import Metrics
 from omnixan.edge_network.agent.programs import Programs, digest_of
-from omnixan.edge_network.api.quantumrun import QuantumRunSpec, workload_of
-from omnixan.edge_network.api.workload import Program
+from omnixan.edge_network.api.quantumrun import QuantumRunSpec, RunProgram, workload_of
 from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.sandbox import Sandbox
@@ -134,7 +133,7 @@ class Engine:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # told to who asks, else to nobody
         self._prepared = digest, task
 
-    async def parsed(self, program: Program) -> Circuit:
+    async def parsed(self, program: RunProgram) -> Circuit:
         """Return a program's circuit: from memory, from its preparation, or out of the sandbox."""
         text = program.inline.data
         digest = digest_of(text)

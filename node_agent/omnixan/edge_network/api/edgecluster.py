@@ -12,6 +12,7 @@ from omnixan.edge_network.api.meta import (
     Backend,
     Conditions,
     Device,
+    Duration,
     LabelKey,
     LabelValue,
     Model,
@@ -20,6 +21,7 @@ from omnixan.edge_network.api.meta import (
     Rule,
     Tier,
     list_map,
+    seconds_of,
 )
 
 MAX_POOLS = 32
@@ -109,6 +111,12 @@ class Pool(Model):
             lambda p: p.min_nodes <= p.max_nodes,
             ".minNodes",
         ),
+        Rule(
+            "duration(self.autonomyDuration) >= duration('5s') && duration(self.autonomyDuration) <= duration('24h')",
+            "autonomyDuration must be from 5s to 24h",
+            lambda p: 5 <= seconds_of(p.autonomy_duration) <= 86400,
+            ".autonomyDuration",
+        ),
     )
     name: PoolName
     """Unique within the EdgeCluster."""
@@ -126,6 +134,9 @@ class Pool(Model):
     """Differences from spec.agent."""
     qpu: Qpu
     """What the pool's nodes compute with."""
+    autonomy_duration: Duration = "40s"
+    """How long a node may go without a heartbeat before its runs are made again elsewhere: it may be cut off and still
+    at work."""
 
 
 class LabelExpression(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -135,6 +136,8 @@ DecimalString = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[+-
 """A number in spec: floats do not survive every YAML and JSON tool, strings do."""
 MicroTime = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
 Time = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
+Duration = Annotated[str, Field(min_length=2, max_length=16, pattern=r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$")]
+"""A length of time as Go and Kubernetes write it in whole seconds: 40s, 1m30s, 24h."""
 Quantity = Annotated[
     int | str,
     Field(
@@ -152,6 +155,11 @@ Tier = Literal["gateway", "compute"]
 Backend = Literal["simulator", "emulator"]
 Device = Literal["boeblingen", "guadalupe", "jakarta", "lagos", "lima", "manila", "melbourne", "perth", "quito"]
 """Devices whose calibration was recorded (quantum/devices), and which can be emulated therefore."""
+
+
+def seconds_of(duration: str) -> int:
+    """The seconds of a Duration."""
+    return sum(int(count) * {"h": 3600, "m": 60, "s": 1}[unit] for count, unit in re.findall(r"([0-9]+)([hms])", duration))
 
 
 class Condition(Model):

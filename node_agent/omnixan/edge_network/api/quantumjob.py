@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from pydantic import Field
+from pydantic.alias_generators import to_camel
 
 from omnixan.edge_network.api.categories import Category
 from omnixan.edge_network.api.meta import (
@@ -26,7 +27,11 @@ from omnixan.edge_network.api.result import Progress, Summary, Usage
 from omnixan.edge_network.api.workload import MAX_SEED, Workload
 
 MAX_REJECTED = 16
-MAX_ATTEMPTS = 16
+MAX_BACKOFF = 16
+MAX_ATTEMPTS = 32
+"""Ended attempts that status lists: all that count against backoffLimit, and the last ones that do not."""
+MUTABLE = ("priority", "suspend", "cancel", "ttlSecondsAfterFinished")
+"""Fields of spec that may change after creation."""
 
 
 Probability = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^(0(\.[0-9]+)?|1(\.0+)?)$")]
@@ -66,12 +71,21 @@ class Execution(Model):
     """How hard the program is fitted to a device, from 0 (fast) to 3 (thorough); a simulator runs it as it is."""
 
 
+def _unchanged(*names: str) -> str:
+    """CEL: these fields are as they were, absent ones included."""
+    return " && ".join(f"has(self.{n}) == has(oldSelf.{n}) && (!has(self.{n}) || self.{n} == oldSelf.{n})" for n in names)
+
+
 class QuantumJobSpec(Workload):
-    """The wish; it cannot be changed, a changed one is a new job."""
+    """The wish. What is computed cannot be changed, a changed one is a new job; when and whether it runs can."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         *Workload.RULES,
-        Rule("self == oldSelf", "spec cannot be changed: delete the job and create it again"),
+        Rule(
+            _unchanged(*map(to_camel, Workload.model_fields), "clusterRef", "requirements", "execution", "backoffLimit"),
+            f"spec cannot be changed, but for {', '.join(MUTABLE)}: delete the job and create it again",
+        ),
+        Rule("!oldSelf.cancel || self.cancel", "a job that was cancelled stays so: create it again", None, ".cancel"),
     )
     cluster_ref: ClusterRef
     """Where it runs."""
@@ -79,6 +93,16 @@ class QuantumJobSpec(Workload):
     """What a node must offer."""
     execution: Execution = Execution()
     """How it runs."""
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    """Of this namespace's waiting jobs, the highest is dispatched first. Namespaces share fairly whatever theirs are."""
+    suspend: bool = False
+    """Whether it shall not run now: a run under way is ended and made again when this is taken back."""
+    cancel: bool = False
+    """Ends the job for good; cannot be taken back."""
+    backoff_limit: Annotated[int, Field(ge=0, le=MAX_BACKOFF)] = 3
+    """How many further attempts are made after ones that ended for a reason that may not come again."""
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=31_536_000)] | None = None
+    """The job, and its result with it, is deleted so many seconds after its end; absent: never."""
 
 
 class Analysis(Model):
@@ -155,7 +179,7 @@ class RunRef(Model):
     node: DnsName
     """Where."""
     state: Annotated[str, Field(max_length=32)]
-    """Pending, Running, Succeeded or Failed."""
+    """Pending, Running, Succeeded, Failed, or Deleted when it was taken back before its end."""
     seed: int
     """The seed in use."""
     progress: Progress | None = None
@@ -163,7 +187,7 @@ class RunRef(Model):
 
 
 class Attempt(Model):
-    """An attempt that is over and was followed by another."""
+    """An attempt that ended without a result, for a reason that may not come again."""
 
     attempt: int
     """Its number."""
@@ -173,6 +197,10 @@ class Attempt(Model):
     """Why it ended."""
     message: Annotated[str, Field(max_length=1024)]
     """In words."""
+    start_time: Time | None = None
+    """When its node began it, where known."""
+    end_time: Time | None = None
+    """When it ended, or was given up; the next attempt waits from here."""
 
 
 class ResultRef(Model):
@@ -214,18 +242,36 @@ class QuantumJobStatus(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(oldSelf.completionTime) || (has(self.completionTime) && self.completionTime == oldSelf.completionTime"
-            " && self.phase == oldSelf.phase)",
-            "a job that is over stays as it ended: completionTime and phase cannot be changed",
+            f" && self.phase == oldSelf.phase && {_unchanged('failure', 'run', 'attempts')})",
+            "a job that is over stays as it ended: completionTime, phase, run, attempts and failure cannot be changed",
         ),
         Rule(
-            "!has(oldSelf.completionTime) || !has(oldSelf.result) || (has(self.result) && self.result == oldSelf.result)",
+            "!has(oldSelf.completionTime) || !has(oldSelf.conditions) || oldSelf.conditions.all(o,"
+            " !(o.type in ['Complete', 'Failed']) || (has(self.conditions) && self.conditions.exists(c,"
+            " c.type == o.type && c.status == o.status)))",
+            "a job that is over stays as it ended: its conditions Complete and Failed cannot be changed",
+        ),
+        Rule(
+            f"!has(oldSelf.completionTime) || ({_unchanged('result')})",
             "the result of a job that is over cannot be changed",
+        ),
+        # What an operator sends that was the leader once and has slept since: election alone does not stop it.
+        Rule(
+            "!has(oldSelf.run) || (has(self.run) && (self.run.attempt > oldSelf.run.attempt"
+            " || (self.run.attempt == oldSelf.run.attempt && self.run.name == oldSelf.run.name"
+            " && self.run.node == oldSelf.run.node)))",
+            "an assignment cannot move backwards: run may change its name and node only together with a higher attempt",
+        ),
+        Rule(
+            "!has(oldSelf.analysis) || !has(oldSelf.analysis.sha256) || (has(self.analysis)"
+            " && has(self.analysis.sha256) && self.analysis.sha256 == oldSelf.analysis.sha256)",
+            "the program that was analysed cannot become another one",
         ),
     )
     observed_generation: int = -1
     """The metadata.generation this status belongs to."""
     phase: Annotated[str, Field(max_length=32)] | None = None
-    """One word for printing: Pending, Running, Complete or Failed."""
+    """One word for printing: Pending, Running, Suspended, Complete, Failed or Cancelled."""
     analysis: Analysis | None = None
     """What the job takes."""
     placement: Placement | None = None
@@ -233,7 +279,7 @@ class QuantumJobStatus(Model):
     run: RunRef | None = None
     """The last attempt."""
     attempts: Annotated[list[Attempt], Field(max_length=MAX_ATTEMPTS), list_map("attempt")] | None = None
-    """Attempts before the last."""
+    """Attempts that ended without a result, and why; those that spec.suspend ended are dropped first if they are many."""
     usage: Usage | None = None
     """What the last attempt took."""
     result: JobResult | None = None
@@ -245,7 +291,7 @@ class QuantumJobStatus(Model):
     completion_time: Time | None = None
     """When it was Complete or Failed."""
     conditions: Conditions | None = None
-    """Validated, Placed, Complete, Failed; Reconciling and Stalled only while true."""
+    """Validated, Placed, Complete, Failed; Reconciling, Stalled, Suspended and Detached only while true."""
 
 
 class QuantumJob(Model):

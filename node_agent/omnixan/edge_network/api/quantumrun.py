@@ -10,10 +10,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from omnixan.edge_network.api.meta import WHOLE, DnsLabel, DnsName, MicroTime, Model, ObjectMeta, Rule
+from omnixan.edge_network.api.meta import WHOLE, DnsLabel, DnsName, MicroTime, Model, ObjectMeta, Rule, Sha256
 from omnixan.edge_network.api.quantumjob import Failure
 from omnixan.edge_network.api.result import Progress, Summary, Usage
-from omnixan.edge_network.api.workload import MAX_SEED, Workload
+from omnixan.edge_network.api.workload import MAX_SEED, InlineProgram, Workload
 
 TERMINAL_STATES = frozenset({"Succeeded", "Failed"})
 
@@ -40,10 +40,21 @@ class RunExecution(Model):
     """How hard the program is fitted to a device, from 0 (fast) to 3 (thorough); a simulator runs it as it is."""
 
 
+class RunProgram(Model):
+    """A quantum circuit, resolved."""
+
+    inline: InlineProgram
+    """The text."""
+    sha256: Sha256 | None = None
+    """SHA-256 of the text's UTF-8 bytes in lower-case hex; a program that differs is refused."""
+
+
 class QuantumRunSpec(Workload):
     """What the node shall do; immutable."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (*Workload.RULES, Rule("self == oldSelf", "spec is immutable"))
+    program: RunProgram | None = None  # type: ignore[assignment]  # narrower, and frozen: nothing can be put there
+    """A circuit to run as it is, with its text: an agent reads no ConfigMap."""
     node_name: DnsName
     """The node whose agent runs it (a field selector)."""
     attempt: Annotated[int, Field(ge=1)]

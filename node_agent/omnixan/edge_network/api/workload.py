@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from omnixan.edge_network.api.meta import ATOMIC, DecimalString, Model, Rule, Sha256, list_map
+from omnixan.edge_network.api.meta import ATOMIC, DecimalString, DnsName, Model, Rule, Sha256, list_map
 
 MAX_PROGRAM_BYTES = 128 * 1024
 MAX_VARIABLES = 20
@@ -18,20 +18,44 @@ Node = Annotated[int, Field(ge=0, le=MAX_VARIABLES - 1)]
 Edge = Annotated[list[Node], Field(min_length=2, max_length=2, json_schema_extra=ATOMIC)]
 
 
+Format = Literal["openqasm3"]
+"""Languages of programs."""
+
+
 class InlineProgram(Model):
     """A program in the manifest itself."""
 
-    format: Literal["openqasm3"] = "openqasm3"
+    format: Format = "openqasm3"
     """Language of data."""
     data: Annotated[str, Field(min_length=1, max_length=MAX_PROGRAM_BYTES)]
     """The program's text, at most 128 KiB; only `include "stdgates.inc"` is allowed."""
 
 
-class Program(Model):
-    """A quantum circuit."""
+class ConfigMapProgram(Model):
+    """A program in a ConfigMap of the job's own namespace."""
 
-    inline: InlineProgram
-    """The text."""
+    name: DnsName
+    """The ConfigMap. It may be made later than the job, which then waits."""
+    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+    """The key in it that has the program's text, at most 128 KiB."""
+    format: Format = "openqasm3"
+    """Language of the text."""
+
+
+class Program(Model):
+    """A quantum circuit, in exactly one place."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.inline) != has(self.configMapRef)",
+            "exactly one of inline and configMapRef must be given",
+            lambda p: (p.inline is None) != (p.config_map_ref is None),
+        ),
+    )
+    inline: InlineProgram | None = None
+    """The text itself."""
+    config_map_ref: ConfigMapProgram | None = None
+    """Where the text is. It is read once: what becomes of the ConfigMap later does not change the job."""
     sha256: Sha256 | None = None
     """SHA-256 of the text's UTF-8 bytes in lower-case hex; a program that differs is refused."""
 

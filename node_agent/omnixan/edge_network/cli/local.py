@@ -46,7 +46,7 @@ async def _execute(spec: QuantumJobSpec, on_progress: Progress) -> Outcome:
 
 async def _run(spec: QuantumJobSpec, sandbox: Sandbox, outcome: Outcome, on_progress: Progress) -> None:
     circuit = None
-    if spec.program is not None:
+    if spec.program is not None and spec.program.inline is not None:
         parsed = await sandbox.parse(spec.program.inline.data, spec.program.sha256)
         circuit, outcome.analysis = parsed.circuit, parsed.analysis
     elif spec.algorithm is not None:

@@ -62,7 +62,10 @@ def parse(document: dict[str, Any], where: str) -> QuantumJobSpec:
     if problems:
         raise ManifestError(f"{where} is not valid:\n" + "\n".join(f"  {p}" for p in problems))
     spec = QuantumJobSpec.model_validate(document["spec"])
-    if spec.program is not None and len(spec.program.inline.data.encode()) > MAX_PROGRAM_BYTES:
+    inline = spec.program.inline if spec.program is not None else None
+    if spec.program is not None and inline is None:
+        raise ManifestError(f"{where}: spec.program.configMapRef needs a cluster: give the text as spec.program.inline")
+    if inline is not None and len(inline.data.encode()) > MAX_PROGRAM_BYTES:
         raise ManifestError(f"{where}: spec.program.inline.data: more than {MAX_PROGRAM_BYTES} bytes")
     return spec
 
