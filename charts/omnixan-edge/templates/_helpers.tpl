@@ -36,3 +36,53 @@ capabilities:
 {{- define "omnixan-edge.clusterNamespaces" -}}
 {{- prepend .Values.extraClusterNamespaces .Values.clusterNamespace.name | uniq | toJson }}
 {{- end }}
+
+{{/* Who asks, as CEL variables of an admission policy. */}}
+{{- define "omnixan-edge.askers" -}}
+- name: isOperator
+  expression: request.userInfo.username == 'system:serviceaccount:{{ .Release.Namespace }}:omnixan-operator'
+- name: isAdmin
+  expression: >-
+    request.userInfo.groups.exists(group, group in [{{ range $i, $group := .Values.security.adminGroups }}{{ if $i }}, {{ end }}'{{ $group }}'{{ end }}])
+{{- end }}
+
+{{/* The node that the asker's token is bound to, as a CEL variable: empty for an unbound token and for people. */}}
+{{- define "omnixan-edge.boundNode" -}}
+- name: boundNode
+  expression: >-
+    has(request.userInfo.extra) && 'authentication.kubernetes.io/node-name' in request.userInfo.extra
+    && size(request.userInfo.extra['authentication.kubernetes.io/node-name']) == 1
+    ? request.userInfo.extra['authentication.kubernetes.io/node-name'][0] : ''
+- name: isAgentHere
+  expression: >-
+    request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':')
+    && request.userInfo.username.endsWith('-agent') && variables.boundNode != ''
+{{- end }}
+
+{{/* Whether Kubernetes itself cleans up, as a CEL variable. */}}
+{{- define "omnixan-edge.machinery" -}}
+- name: isCleaner
+  expression: >-
+    request.operation == 'DELETE' && request.userInfo.username in [
+    'system:serviceaccount:kube-system:generic-garbage-collector',
+    'system:serviceaccount:kube-system:namespace-controller',
+    'system:kube-controller-manager']
+{{- end }}
+
+{{/* The binding of a policy: refuse, everywhere. Takes (list name root-context). */}}
+{{- define "omnixan-edge.policyBinding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ index . 0 }}
+  labels:
+    {{- include "omnixan-edge.labels" (index . 1) | nindent 4 }}
+spec:
+  policyName: {{ index . 0 }}
+  validationActions: [Deny]
+{{- end }}
+
+{{/* Names of the policies without which the operator starts no agent, as a JSON list. */}}
+{{- define "omnixan-edge.policies" -}}
+{{- list "edgeclusters" "edgenodes" "quantumjobs" "quantumruns" "heartbeats" "agent-events" | toJson }}
+{{- end }}

@@ -53,7 +53,7 @@ def installed(control_plane: Kube) -> Iterator[Installed]:
             yield release
         finally:
             for manifest in cluster_wide:
-                control_plane.delete(manifest["kind"], manifest["metadata"]["name"], RBAC)
+                control_plane.delete(manifest["kind"], manifest["metadata"]["name"], manifest["apiVersion"])
 
 
 def bearer(kube: Kube, account: str) -> Kube:

@@ -96,11 +96,14 @@ class Operator:
         self.start()
 
     def requests(self, *, writes_only: bool = True) -> dict[tuple[str, str], int]:
-        """Requests to the API server since the start, by verb and kind; watches and their lists are kopf's own."""
+        """Requests to the API server since the start, by verb and kind.
+
+        Watches and their lists are kopf's own, and Leases are the election's.
+        """
         counts: dict[tuple[str, str], int] = {}
         pattern = r'^omnixan_operator_api_requests_total\{code="\d+",kind="(\w+)",verb="(\w+)"\} (\S+)'
         for kind, verb, count in re.findall(pattern, self._get("/metrics").text, re.MULTILINE):
-            if verb not in (("get", "list") if writes_only else ("list",)):
+            if kind != "Lease" and verb not in (("get", "list") if writes_only else ("list",)):
                 counts[verb, kind] = counts.get((verb, kind), 0) + int(float(count))
         return counts
 

@@ -46,6 +46,10 @@ def test_every_manifest_is_whole_and_stands_once() -> None:
         "RoleBinding",
         "Role",
         "PodDisruptionBudget",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "MutatingAdmissionPolicy",
+        "MutatingAdmissionPolicyBinding",
     }
     for manifest in manifests:
         if manifest["kind"] != "CustomResourceDefinition":
