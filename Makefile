@@ -49,10 +49,11 @@ soak: setup ## the scenarios again and again (ROUNDS=3), on one cluster
 lint: setup ## ruff, mypy --strict, import layers, generated files up to date
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 	@$(CACHE)/venv/bin/lint-imports && $(PY) -m omnixan.edge_network.api.crd --check
+	@$(PY) -m e2e.reference --check && $(PY) -m e2e.gitops.argocd --check
 
 .PHONY: generate
-generate: setup ## CRDs out of the models: crds/ and the chart's copy
-	@$(PY) -m omnixan.edge_network.api.crd
+generate: setup ## CRDs out of the models (crds/ and the chart's copy), reference pages, Argo CD's ConfigMap
+	@$(PY) -m omnixan.edge_network.api.crd && $(PY) -m e2e.reference && $(PY) -m e2e.gitops.argocd
 
 .PHONY: images
 images: setup ## build the application images

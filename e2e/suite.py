@@ -74,6 +74,8 @@ def main() -> None:
         _python("mypy"),
         [str(BIN / "lint-imports")],
         _python("omnixan.edge_network.api.crd", "--check"),
+        _python("e2e.reference", "--check"),
+        _python("e2e.gitops.argocd", "--check"),
     )
     suite.run("test-unit", _python("pytest", "tests/unit", "-q"))
     cluster.join()

@@ -12,6 +12,8 @@ from pathlib import Path
 from e2e.gitops import argocd, kstatus
 from e2e.gitops.kstatus import Violation
 from e2e.gitops.recorder import Recorder
+from e2e.reference import scan
+from e2e.reference.places import documented
 
 KEEP = "OMNIXAN_RECORDING"
 """Environment variable: a file to which what was recorded is added, one JSON line a version."""
@@ -23,16 +25,26 @@ class ReplayError(AssertionError):
 
 
 def violations(histories: Sequence[Sequence[kstatus.Object]]) -> list[Violation]:
-    """All rules that the histories break: kstatus, and Argo CD's health agreeing with it."""
+    """All rules that the histories break: kstatus, Argo CD's health agreeing with it, every reason documented."""
     found: list[Violation] = []
+    failures = frozenset(scan.failures())
     for history in histories:
         found += kstatus.violations(history)
         for obj in filter(kstatus.ours, history):
+            found += _undocumented(obj, failures)
             result, health = kstatus.compute(obj), argocd.health(obj)
             if not argocd.agrees(obj, result, health):
                 rule = f"kstatus says {result}, Argo CD would say {health.status} ({health.message})"
                 found.append(Violation(kstatus.where(obj), rule))
     return found
+
+
+def _undocumented(obj: kstatus.Object, failures: frozenset[str]) -> Iterator[Violation]:
+    for condition in kstatus.conditions(obj):
+        kind, type_, reason = obj["kind"], condition["type"], condition["reason"]
+        if not documented(kind, type_, reason, failures):
+            rule = f"the reason {reason} on {type_} is not in docs/reference: add it to e2e/reference/places.py"
+            yield Violation(kstatus.where(obj), rule)
 
 
 def judge(histories: Sequence[Sequence[kstatus.Object]]) -> str:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from e2e.gitops import argocd, kstatus
+from e2e.gitops.replay import ReplayError, judge
 from omnixan.edge_network.api.crd import KINDS
 from omnixan.edge_network.api.meta import Model
 
@@ -41,6 +42,21 @@ def test_recorded_statuses_are_of_the_kinds_as_they_are(kind: str, path: str, _e
     model = MODELS[kind].model_fields["status"].annotation
     assert isinstance(model, type) and issubclass(model, Model)
     assert model.model_validate(status).wire().keys() >= status.keys() - {"observedGeneration"}
+
+
+def test_recorded_objects_pass_the_replay_and_spoilt_ones_do_not() -> None:
+    histories = [[recorded(kind, path)] for kind, path, _ in CASES]
+    assert judge(histories).startswith(f"replayed {len(CASES)} versions of {len(CASES)} objects")
+    spoilt = recorded("QuantumJob", "testdata/healthy-succeeded.yaml")
+    spoilt["status"]["conditions"][0]["reason"] = "SomethingNew"
+    with pytest.raises(ReplayError, match="the reason SomethingNew on Validated is not in docs/reference"):
+        judge([[spoilt]])
+
+
+def test_a_health_that_contradicts_kstatus_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(argocd, "health", lambda obj: argocd.Health("Healthy", ""))
+    with pytest.raises(ReplayError, match="kstatus says InProgress, Argo CD would say Healthy"):
+        judge([[recorded("QuantumJob", "testdata/progressing-running.yaml")]])
 
 
 @pytest.mark.parametrize("kind", argocd.KINDS)

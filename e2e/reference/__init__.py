@@ -1,0 +1,1 @@
+"""Reference pages out of the code: reasons, events, conditions, metrics; and where their runbooks are."""

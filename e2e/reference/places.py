@@ -1,0 +1,106 @@
+"""Where each reason appears: on which conditions of which kind, and in which events.
+
+`python -m e2e.reference` makes the reference out of it. Tests hold it against `Reason` (nothing missing, nothing stale), and
+against every condition and event that the operator's API tests and the scenarios bring about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+CLUSTER, NODE, JOB = "EdgeCluster", "EdgeNode", "QuantumJob"
+EventType = Literal["Normal", "Warning"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Conditions of one kind that a reason appears on, and its event about that kind, if there is one."""
+
+    kind: str
+    conditions: tuple[str, ...] = ()
+    event: EventType | None = None
+
+
+_SHORTAGE = ("Ready", "NodesAvailable", "Reconciling")
+_STUCK = ("Ready", "Stalled")
+_ENDED_BADLY = ("Validated", "Placed", "Complete", "Failed", "Stalled")
+_WAITS = ("Placed", "Reconciling")
+
+PLACES: dict[str, tuple[Place, ...]] = {
+    "InvalidSpec": (Place(CLUSTER, _STUCK, "Warning"), Place(JOB, ("Stalled",), "Warning")),
+    "Paused": (Place(CLUSTER, ("Paused",)), Place(JOB, ("Paused",))),
+    "Ready": (Place(CLUSTER, ("Ready",)),),
+    "ChildRejected": (Place(CLUSTER, _STUCK, "Warning"),),
+    "NameTaken": (Place(CLUSTER, _STUCK, "Warning"),),
+    "Claiming": (Place(CLUSTER, ("Ready", "Reconciling")),),
+    "ClaimedByOther": (Place(CLUSTER, _SHORTAGE, "Warning"),),
+    "NoCandidateNodes": (Place(CLUSTER, _SHORTAGE, "Warning"),),
+    "EnoughNodes": (Place(CLUSTER, ("NodesAvailable",)),),
+    "NodesNotReady": (Place(CLUSTER, ("Ready", "Reconciling")),),
+    "Draining": (Place(CLUSTER, ("Ready", "Reconciling")),),
+    "RollingOut": (Place(CLUSTER, ("Reconciling",)),),
+    "NodeClaimed": (Place("Node", event="Normal"),),
+    "NodeReleased": (Place("Node", event="Normal"),),
+    "ChildRestored": (Place(CLUSTER, event="Normal"), Place(JOB, event="Normal")),
+    "AgentReady": (Place(NODE, ("Ready",)),),
+    "AgentStarting": (Place(NODE, ("Ready",)),),
+    "AgentNotReady": (Place(NODE, ("Ready",)),),
+    "HeartbeatLost": (Place(NODE, ("Ready",)),),
+    "NoHeartbeat": (Place(NODE, ("Ready",)),),
+    "ScaledDown": (Place(NODE, ("Draining",)),),
+    "Analyzing": (Place(JOB, ("Validated", *_WAITS)),),
+    "Analyzed": (Place(JOB, ("Validated",)),),
+    "AnalyzerUnavailable": (Place(JOB, ("Validated", *_WAITS)),),
+    "ClusterNotFound": (Place(JOB, _WAITS, "Warning"),),
+    "TenantNotAllowed": (Place(JOB, _WAITS, "Warning"),),
+    "NoNodes": (Place(JOB, _WAITS, "Warning"),),
+    "NoNodeFits": (Place(JOB, _WAITS, "Warning"),),
+    "Placed": (Place(JOB, ("Placed",)),),
+    "Waiting": (Place(JOB, ("Complete", "Failed")),),
+    "Queued": (Place(JOB, ("Reconciling",)),),
+    "Running": (Place(JOB, ("Reconciling",)),),
+    "Succeeded": (Place(JOB, ("Complete",)),),
+    "Failed": (Place(JOB, event="Warning"),),
+    "RunLost": (Place(JOB, event="Warning"),),
+    "AttemptsExhausted": (Place(JOB, _ENDED_BADLY),),
+    "ClusterDeleted": (Place(JOB, _ENDED_BADLY),),
+    "DigestMismatch": (Place(JOB, _ENDED_BADLY),),
+    "ProgramTooLarge": (Place(JOB, _ENDED_BADLY),),
+    "TooManyQubits": (Place(JOB, _ENDED_BADLY),),
+    "ResultNameTaken": (Place(JOB, event="Warning"),),
+    "ResultLost": (Place(JOB, event="Warning"),),
+}
+"""Reasons that the operator writes, all of `omnixan_operator.reasons.Reason`."""
+
+OF_AGENTS: dict[str, tuple[str, tuple[Place, ...]]] = {
+    "WorkerWarm": ("The quantum worker is warm: a run begins at once.", (Place(NODE, ("AgentReady",)),)),
+    "WorkerStarting": ("The quantum worker is starting.", (Place(NODE, ("AgentReady",)),)),
+    "WorkerFailed": ("The quantum worker does not start; the message says why.", (Place(NODE, ("AgentReady",)),)),
+    "ShuttingDown": (
+        "The agent is shutting down; it ends the run in hand or leaves it to the next.",
+        (Place(NODE, ("AgentReady",)),),
+    ),
+    "WorkerReplaced": (
+        "The quantum worker ended and was replaced; the run it had has failed.",
+        (Place(NODE, event="Warning"),),
+    ),
+}
+"""Reasons that the node agent writes itself, with their meaning."""
+
+OF_FAILURES = _ENDED_BADLY
+"""Conditions of a QuantumJob that carry the reason of a run's failure (docs/runbooks/failures.md)."""
+
+
+def documented(kind: str, condition: str, reason: str, failures: frozenset[str]) -> bool:
+    """Whether a reason is known to appear on a condition of a kind."""
+    places = (*PLACES.get(reason, ()), *OF_AGENTS.get(reason, ("", ()))[1])
+    if any(place.kind == kind and condition in place.conditions for place in places):
+        return True
+    return kind == JOB and condition in OF_FAILURES and reason in failures
+
+
+def documented_event(kind: str, type_: str, reason: str) -> bool:
+    """Whether an event of ours is known."""
+    places = (*PLACES.get(reason, ()), *OF_AGENTS.get(reason, ("", ()))[1])
+    return any(place.kind == kind and place.event == type_ for place in places)
