@@ -4,7 +4,8 @@
 
 Kubernetes ratchets: an update that leaves a value as it is passes even if the value breaks a bound that was tightened
 meanwhile. That helps the stored object and not the manifest in Git that is created again, nor an agent of the last
-release that writes its status. So a tightened bound is a break here.
+release that writes its status. So a tightened bound is a break here. A new rule about a change (it names oldSelf) is none:
+it refuses no object as it is, neither stored nor created again.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def _of_schema(old: Schema, new: Schema, path: str) -> Iterator[Break]:
             yield Break(f"{path}.{name}", "is required now, without a default")
     rules = {rule["rule"] for rule in old.get("x-kubernetes-validations", ())}
     for rule in new.get("x-kubernetes-validations", ()):
-        if rule["rule"] not in rules:
+        if rule["rule"] not in rules and "oldSelf" not in rule["rule"]:
             yield Break(path, f"new rule: {rule['rule']}")
     for name, schema in old.get("properties", {}).items():
         if name not in new.get("properties", {}):

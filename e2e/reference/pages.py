@@ -28,9 +28,9 @@ reason=NodeClaimed`, or those of one object: `kubectl events --for quantumjob/NA
 """
 CONDITIONS_HEAD = """# Conditions and their reasons
 
-Every condition has a reason, a message and the generation it was decided for; `lastTransitionTime` moves only when the status
-does. `Reconciling`, `Stalled` and the like are there only while they are True, so that kstatus (Flux, `kubectl` tools) and
-Argo CD read them rightly: see [gitops](../gitops.md).
+Every condition has a reason, a message and the generation it was decided for; `lastTransitionTime` moves only when the
+status does. `Reconciling`, `Stalled` and the like are there only while they are True, so that kstatus (Flux, `kubectl`
+tools) and Argo CD read them rightly: see [gitops](../gitops.md).
 """
 METRICS_HEAD = """# Metrics
 

@@ -67,6 +67,7 @@ POOL = ("spec", "pools", "items")
         (CLUSTER, (*POOL, "name"), lambda s: s.update(enum=["x"]), "only ['x'] are allowed now"),
         (CLUSTER, ("spec", "pools"), lambda s: s.update({"x-kubernetes-list-type": "atomic"}), "x-kubernetes-list-type"),
         (CLUSTER, POOL, lambda s: s["x-kubernetes-validations"].append({"rule": "false"}), "new rule: false"),
+        (CLUSTER, POOL, lambda s: s["x-kubernetes-validations"].append({"rule": "self.name == oldSelf.name"}), None),
         (CLUSTER, POOL, lambda s: s["x-kubernetes-validations"].clear(), None),
         (CLUSTER, POOL, lambda s: s["properties"].update(colour={"type": "string"}), None),
         (JOB, ("spec", "requirements"), lambda s: s.update(default={"minQubits": 3}), "the default was {} and is"),
