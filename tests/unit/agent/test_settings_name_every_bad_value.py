@@ -30,6 +30,16 @@ def test_what_the_daemonset_gives_is_enough():
     assert settings.grace_seconds == 20
 
 
+def test_an_emulator_has_its_devices_qubits_and_a_device_nobody_knows_is_named():
+    settings = from_environment(GOOD | {"BACKEND": "emulator", "DEVICE": "guadalupe", "QUBITS": ""})
+    assert (settings.backend, settings.device, settings.qubits) == ("emulator", "guadalupe", 16)
+    (problem,) = problems(BACKEND="emulator", DEVICE="osprey")
+    assert problem.startswith("DEVICE is 'osprey'; it must be a recorded device: boeblingen, guadalupe, jakarta")
+    (problem,) = problems(BACKEND="emulator")
+    assert problem.startswith("DEVICE is not set")
+    assert from_environment(GOOD).device == ""
+
+
 def test_optional_values_are_taken():
     extra = {"REGION": "eu-north", "CLUSTER_UID": "9f1c-22", "HTTP_PORT": "0", "LOG_LEVEL": "debug", "QUBITS": " 24 "}
     settings = from_environment(GOOD | extra)

@@ -6,6 +6,9 @@ import pytest
 from omnixan.edge_network.agent.conditions import Report, desired_status, lease_body
 from omnixan.edge_network.agent.events import warning
 from omnixan.edge_network.api.edgenode import EdgeNodeStatus
+from omnixan.edge_network.quantum.devices import load
+from omnixan.edge_network.quantum.emulator.calibration import report
+from omnixan.edge_network.quantum.emulator.drift import drifted
 
 READY = Report("1.2.3", "simulator", 8, True, "WorkerWarm", "warm")
 NODE: dict[str, Any] = {
@@ -42,10 +45,26 @@ def test_what_stands_there_already_is_not_written():
 
 
 @pytest.mark.parametrize(
-    "change", [{"version": "2"}, {"qubits": 9}, {"ready": False}, {"reason": "Other"}, {"message": "other"}]
+    "change",
+    [
+        {"version": "2"},
+        {"qubits": 9},
+        {"ready": False},
+        {"reason": "Other"},
+        {"message": "other"},
+        {"calibration": report(load("lima"))},
+    ],
 )
 def test_any_difference_is_written(change: dict[str, Any]):
     assert desired_status(replace(READY, **change), live(READY), "2027-01-01T00:00:00Z") is not None
+
+
+def test_a_calibration_is_written_once_and_again_when_it_changes():
+    lima = replace(READY, calibration=report(load("lima")))
+    assert desired_status(lima, live(lima), "2027-01-01T00:00:00Z") is None
+    drifted_lima = replace(READY, calibration=report(drifted(load("lima"), 1, 5.0)))
+    status = desired_status(drifted_lima, live(lima), "2027-01-01T00:00:00Z")
+    assert status is not None and status["calibration"]["id"] != lima.calibration["id"]
 
 
 def test_the_transition_time_moves_only_with_the_status():

@@ -55,10 +55,10 @@ def test_a_wide_circuit_runs_and_says_when_sampling_starts(ghz):
 
 def test_a_dead_process_is_an_error_and_is_replaced(aer, ghz, layered):
     aer.sample(ghz(3), 10, 1, lambda: None)
-    os.kill(aer._process.pid, signal.SIGKILL)
-    aer._process.wait()
+    os.kill(aer._spawned.pid, signal.SIGKILL)
+    aer._spawned.ended()
     assert sum(aer.sample(ghz(3), 10, 1, lambda: None).values()) == 10
     with pytest.raises(ProgramError) as error:  # dies while it samples a million outcomes
-        aer.sample(layered(20, 2), 10, 1, lambda: os.kill(aer._process.pid, signal.SIGKILL))
+        aer.sample(layered(20, 2), 10, 1, lambda: os.kill(aer._spawned.pid, signal.SIGKILL))
     assert (error.value.category, error.value.reason) == ("BACKEND_ERROR", "AerDied")
     assert sum(aer.sample(ghz(3), 10, 1, lambda: None).values()) == 10

@@ -63,7 +63,16 @@ def test_it_is_ready_once_it_listens(served):
 
 async def test_one_connection_takes_many_requests(ask, bell_text):
     digest = hashlib.sha256(bell_text.encode()).hexdigest()
-    analysis = {"qubits": 2, "depth": 3, "twoQubitGates": 1, "gates": {"h": 1, "cx": 1}, "sha256": digest}
+    analysis = {
+        "qubits": 2,
+        "depth": 3,
+        "twoQubitGates": 1,
+        "twoQubitDepth": 1,
+        "lineSwaps": 0,
+        "measured": 2,
+        "gates": {"h": 1, "cx": 1},
+        "sha256": digest,
+    }
     for _ in range(3):
         assert await ask(format="openqasm3", data=bell_text) == {"analysis": analysis}
     assert await ask(format="openqasm3", data=bell_text, sha256=digest) == {"analysis": analysis}

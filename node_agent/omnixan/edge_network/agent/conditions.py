@@ -23,6 +23,8 @@ class Report:
     ready: bool
     reason: str
     message: str
+    calibration: Mapping[str, Any] | None = None
+    """How good the device is; None for a simulator."""
 
 
 def desired_status(report: Report, node: Mapping[str, Any], now: str) -> Status | None:
@@ -35,6 +37,8 @@ def desired_status(report: Report, node: Mapping[str, Any], now: str) -> Status 
     live: Mapping[str, Any] = next((c for c in status.get("conditions") or () if c.get("type") == AGENT_READY), {})
     ready = "True" if report.ready else "False"
     facts: Status = {"version": report.version, "backend": report.backend, "qubits": report.qubits}
+    if report.calibration is not None:
+        facts["calibration"] = dict(report.calibration)
     said = {"status": ready, "reason": report.reason, "message": report.message}
     if all(status.get(name) == value for name, value in facts.items()) and all(
         live.get(name) == value for name, value in said.items()

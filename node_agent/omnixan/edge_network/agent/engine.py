@@ -14,6 +14,7 @@ from omnixan.edge_network.agent.metrics import Metrics
 from omnixan.edge_network.agent.programs import Programs, digest_of
 from omnixan.edge_network.api.quantumrun import QuantumRunSpec, RunProgram, workload_of
 from omnixan.edge_network.quantum.circuit import Circuit
+from omnixan.edge_network.quantum.devices import Device
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.sandbox import Sandbox
 from omnixan.edge_network.quantum.worker import Worker
@@ -36,7 +37,7 @@ class Answer:
 
 
 class Engine:
-    """One sandbox and one worker on a simulator of `qubits` qubits.
+    """One sandbox and one worker on a simulator of `qubits` qubits, or on the emulator of a `device`.
 
     `await start()` first, before the process has threads or sockets; then `run()` for ever, which keeps `ready` true to
     life, calls `on_change(ready, problem)` when it changes, and `on_replaced()` when a worker had to be replaced.
@@ -48,9 +49,10 @@ class Engine:
         metrics: Metrics,
         on_change: Callable[[bool, str], None],
         on_replaced: Callable[[], None],
+        device: Device | None = None,
     ) -> None:
         self._sandbox = Sandbox()
-        self._worker = Worker(self._sandbox, qubits)
+        self._worker = Worker(self._sandbox, qubits, device=device)
         self._programs: Programs[Circuit] = Programs(CACHED_GATES)
         self._metrics = metrics
         self._on_change = on_change
@@ -114,7 +116,7 @@ class Engine:
         When the call is cancelled, the worker is killed and replaced.
         """
         circuit = None if spec.program is None else await self.parsed(spec.program)
-        job = workload_of(spec) | {"execution": {"seed": spec.execution.seed}}
+        job = workload_of(spec) | {"execution": spec.execution.wire()}
         result = await self._worker.run(
             job,
             circuit,

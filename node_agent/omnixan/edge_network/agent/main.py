@@ -21,6 +21,8 @@ from omnixan.edge_network.agent.runner import Runner
 from omnixan.edge_network.agent.settings import Settings, SettingsError, from_environment
 from omnixan.edge_network.agent.twin import Twin
 from omnixan.edge_network.agent.version import release
+from omnixan.edge_network.quantum.devices import load
+from omnixan.edge_network.quantum.emulator.calibration import report
 from omnixan.edge_network.quantum.errors import ProgramError
 
 COLD_SECONDS = 300.0
@@ -65,7 +67,8 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics = Metrics(settings, version)
     api = ApiServer(access)
-    twin = Twin(api, settings, version)
+    device = load(settings.device) if settings.device else None
+    twin = Twin(api, settings, version, None if device is None else report(device))
     events = Events(api, settings.node_name)
 
     def worker_changed(ready: bool, problem: str) -> None:
@@ -86,7 +89,7 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
             "simulator) and was replaced",
         )
 
-    engine = Engine(settings.qubits, metrics, worker_changed, worker_replaced)
+    engine = Engine(settings.qubits, metrics, worker_changed, worker_replaced, device)
     runner = Runner(api, settings, engine, metrics)
 
     def alive() -> str:
@@ -105,7 +108,8 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
     await engine.start()
     probes = Probes(settings.http_port, metrics, alive=alive, ready=ready)
     await probes.start()
-    log.info("agent %s on node %s: %s of %d qubits", version, settings.node_name, settings.backend, settings.qubits)
+    what = f"{settings.backend} of {settings.device or 'an ideal device'}, {settings.qubits} qubits"
+    log.info("agent %s on node %s: %s", version, settings.node_name, what)
     try:
         async with api, asyncio.TaskGroup() as group:
             tasks = [group.create_task(part.run()) for part in (engine, twin, runner)]

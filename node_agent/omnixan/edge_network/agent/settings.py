@@ -9,7 +9,8 @@ from typing import TypeVar, cast, get_args
 
 from omnixan.edge_network.agent.logs import LEVELS
 from omnixan.edge_network.api.edgecluster import MAX_QUBITS
-from omnixan.edge_network.api.meta import Backend
+from omnixan.edge_network.api.meta import Backend, Device
+from omnixan.edge_network.quantum.devices import load
 
 T = TypeVar("T")
 
@@ -45,8 +46,10 @@ class Settings:
     """The region, for metrics; empty if there is none."""
     backend: Backend
     """What computes."""
+    device: str
+    """Whose recorded calibration the emulator follows; empty for a simulator."""
     qubits: int
-    """The widest program it takes."""
+    """The widest program it takes; of an emulator, its device's number."""
     http_port: int
     """Port of /metrics, /livez, /readyz; 0 takes a free one and logs it."""
     log_level: str
@@ -72,6 +75,15 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
     name = "a Kubernetes object name (lower-case letters, digits, '-' and '.')"
     label = "a label value (letters, digits, '-', '_' and '.', at most 63)"
+    known = get_args(Backend)
+    backend = cast(Backend, read("BACKEND", "simulator", _one_of(known), " or ".join(known)))
+    device, qubits = "", 0
+    if backend == "emulator":
+        devices = get_args(Device)
+        device = read("DEVICE", None, _one_of(devices), f"a recorded device: {', '.join(devices)}")
+        qubits = load(device).width if device else 0
+    else:
+        qubits = read("QUBITS", None, _integer(1, MAX_QUBITS), f"a whole number from 1 to {MAX_QUBITS}")
     settings = Settings(
         node_name=read("NODE_NAME", None, _matching(_NAME), name),
         namespace=read("POD_NAMESPACE", None, _matching(_NAME), name),
@@ -80,8 +92,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         cluster=read("CLUSTER", None, _matching(_LABEL), label),
         cluster_uid=read("CLUSTER_UID", "", _matching(_LABEL), "the uid of the EdgeCluster"),
         region=read("REGION", "", _matching(_LABEL), label),
-        backend=cast(Backend, read("BACKEND", "simulator", _one_of(get_args(Backend)), " or ".join(get_args(Backend)))),
-        qubits=read("QUBITS", None, _integer(1, MAX_QUBITS), f"a whole number from 1 to {MAX_QUBITS}"),
+        backend=backend,
+        device=device,
+        qubits=qubits,
         http_port=read("HTTP_PORT", "8080", _integer(0, 65535), "a port number from 0 to 65535"),
         log_level=read("LOG_LEVEL", "INFO", lambda text: _one_of(LEVELS)(text.upper()), ", ".join(LEVELS)),
         grace_seconds=read("SHUTDOWN_GRACE_SECONDS", "20", _integer(0, 3600), "a number of seconds from 0 to 3600"),

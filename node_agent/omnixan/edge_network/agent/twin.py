@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,12 +29,20 @@ log = logging.getLogger(__name__)
 class Twin:
     """The node's twin; `run()` for ever, and `say()` what is to be reported."""
 
-    def __init__(self, api: ApiServer, settings: Settings, version: str) -> None:
+    def __init__(
+        self, api: ApiServer, settings: Settings, version: str, calibration: Mapping[str, Any] | None = None
+    ) -> None:
         self._api = api
         self._settings = settings
         self._node: dict[str, Any] | None = None
         self._report = Report(
-            version, settings.backend, settings.qubits, False, "WorkerStarting", "the quantum worker is starting"
+            version,
+            settings.backend,
+            settings.qubits,
+            False,
+            "WorkerStarting",
+            "the quantum worker is starting",
+            calibration,
         )
         self._silent_until = time.monotonic() + SETTLE_SECONDS
         self._changed = asyncio.Event()

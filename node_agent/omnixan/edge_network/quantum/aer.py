@@ -10,9 +10,7 @@ The child (`python -m …aer FD THREADS PARENT`) speaks frames: {"circuit", "sho
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from omnixan.edge_network.quantum import frames, limits, sampler
 from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.gates import matrix
+from omnixan.edge_network.quantum.spawned import Spawned
 
 MAX_ANSWER = 64 * 1024 * 1024
 
@@ -31,13 +30,11 @@ class AerProcess:
 
     def __init__(self, threads: int = 1) -> None:
         self.cpu_seconds = 0.0
-        self._threads = threads
-        self._process: subprocess.Popen[bytes] | None = None
-        self._connection: socket.socket | None = None
+        self._spawned = Spawned(__spec__.name, threads)
 
     def sample(self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None]) -> dict[int, int]:
         """Return counts by outcome index (as `sampler.sample`); BACKEND_ERROR if the process fails or dies."""
-        connection = self._connect()
+        connection, _ = self._spawned.connect()
         request = {"circuit": circuit.to_dict(), "shots": shots, "seed": seed}
         try:
             connection.sendall(frames.encode(request))
@@ -52,8 +49,7 @@ class AerProcess:
         except (OSError, frames.FrameError) as error:
             self.close()
             raise ProgramError("BACKEND_ERROR", "AerDied", f"the connection to the Aer process broke: {error}") from error
-        code = self._process.wait() if self._process is not None else None
-        self.close()
+        code = self._spawned.ended()
         raise ProgramError(
             "BACKEND_ERROR",
             "AerDied",
@@ -63,28 +59,7 @@ class AerProcess:
 
     def close(self) -> None:
         """End the process."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def _connect(self) -> socket.socket:
-        if self._connection is not None and self._process is not None and self._process.poll() is None:
-            return self._connection
-        self.close()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", __spec__.name, str(theirs.fileno()), str(self._threads), str(os.getpid())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, "OMP_NUM_THREADS": str(self._threads), "OPENBLAS_NUM_THREADS": "1"},
-            )
-        self._connection = ours
-        return ours
+        self._spawned.close()
 
 
 def _simulate(simulator: Any, circuit: Circuit) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from omnixan.edge_network.quantum import routing
 from omnixan.edge_network.quantum.circuit import Circuit
 
 MAX_GATE_NAMES = 32
@@ -15,8 +16,9 @@ _WIDEST = {"knapsack": 20, "maxcut": 20, "qubo": 20}
 def analyze(circuit: Circuit, sha256: str | None = None) -> dict[str, Any]:
     """Return a circuit's analysis as `status.analysis` of a QuantumJob has it.
 
-    {qubits, depth, twoQubitGates, gates: {name: number}[, sha256]}: depth is the longest chain of gates and
-    measurements (each one layer), gates the numbers after unrolling to one- and two-qubit gates; beyond 32 names the
+    {qubits, depth, twoQubitGates, twoQubitDepth, lineSwaps, measured, gates: {name: number}[, sha256]}: depth is the
+    longest chain of gates and measurements (each one layer), twoQubitDepth that of controlled-NOTs, lineSwaps how hard
+    it is to route (`routing`), gates the numbers after unrolling to one- and two-qubit gates; beyond 32 names the
     rarest are added up as "other". `sha256` is the digest of the program's text and passed through.
     """
     level = [0] * circuit.qubits
@@ -37,6 +39,9 @@ def analyze(circuit: Circuit, sha256: str | None = None) -> dict[str, Any]:
         "qubits": circuit.qubits,
         "depth": max(level),
         "twoQubitGates": two_qubit_gates,
+        "twoQubitDepth": routing.controlled_not_depth(circuit),
+        "lineSwaps": routing.line_swaps(circuit),
+        "measured": len(circuit.measured_qubits),
         "gates": _bounded(names),
     }
     if sha256 is not None:

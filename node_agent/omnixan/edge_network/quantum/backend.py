@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from omnixan.edge_network.quantum import sampler, statevector
 from omnixan.edge_network.quantum.circuit import Circuit
@@ -21,6 +22,14 @@ CACHE_BYTES = 32 * 1024 * 1024
 _BYTES_PER_GATE = 250  # of the circuit that is the cache's key
 
 
+@dataclass(frozen=True)
+class Options:
+    """How a circuit is to be run: `level` 0 to 3 of fitting it to a device; `timeout_seconds` None for no bound."""
+
+    level: int = 1
+    timeout_seconds: float | None = None
+
+
 class Backend(Protocol):
     """A device or simulator of `qubits` qubits; `exact` if it knows its state and not only samples of it."""
 
@@ -28,12 +37,26 @@ class Backend(Protocol):
     qubits: int
     exact: bool
 
-    def sample(self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None]) -> dict[str, int]:
+    def sample(
+        self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None], options: Options | None = None
+    ) -> dict[str, int]:
         """Return counts by bit string, ascending. `on_first_shot` is called when sampling starts."""
         ...
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that processes of its own have used for it so far."""
+        ...
+
+    def take_usage(self) -> dict[str, Any]:
+        """Return what a device spent since the last call ({qpuSeconds, transpiled}), nothing for a simulator."""
+        ...
+
+    def warm(self) -> None:
+        """Load whatever the first job would have to wait for."""
+        ...
+
+    def close(self) -> None:
+        """End the processes of its own."""
         ...
 
 
@@ -55,8 +78,10 @@ class SimulatorBackend:
         self._compiled: OrderedDict[Circuit, Program] = OrderedDict()
         self._compiled_bytes = 0
 
-    def sample(self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None]) -> dict[str, int]:
-        """Return counts by bit string; CAPABILITY_MISMATCH for a circuit wider than the backend."""
+    def sample(
+        self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None], options: Options | None = None
+    ) -> dict[str, int]:
+        """Return counts by bit string; CAPABILITY_MISMATCH for a circuit wider than the backend. Options change nothing."""
         require_width(circuit.qubits, self)
         if circuit.qubits <= statevector.MAX_QUBITS:
             probabilities = statevector.probabilities(self._program(circuit))
@@ -69,6 +94,13 @@ class SimulatorBackend:
     def cpu_seconds(self) -> float:
         """Return the CPU time of the Aer process so far."""
         return 0.0 if self._aer is None else self._aer.cpu_seconds
+
+    def take_usage(self) -> dict[str, Any]:
+        """Return nothing: a simulator has no device time."""
+        return {}
+
+    def warm(self) -> None:
+        """Do nothing: Aer is started when the first wide circuit comes."""
 
     def close(self) -> None:
         """End the Aer process, if there is one."""

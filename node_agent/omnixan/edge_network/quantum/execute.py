@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from omnixan.edge_network.api.result import MAX_RESULT_BYTES, TOP_OUTCOMES
-from omnixan.edge_network.quantum.backend import Backend, require_width
+from omnixan.edge_network.quantum.backend import Backend, Options, require_width
 from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.errors import ProgramError
 
@@ -24,7 +24,8 @@ def execute(
     on_progress: Callable[[dict[str, Any]], None] = lambda progress: None,
     on_first_shot: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Run a job and return {"summary": {…}, "counts": {bitstring: number}, "usage": {"shots", "cpuSeconds"}}.
+    """Run a job and return {"summary": {…}, "counts": {bitstring: number}, "usage": {"shots", "cpuSeconds"[, "qpuSeconds",
+    "transpiled"]}}.
 
     `spec` is a QuantumJob's or QuantumRun's spec as in the manifest (camelCase) with `execution.seed` set; `circuit` is
     its parsed program, None for an algorithm. Equal spec and circuit give equal summary and counts; usage is beside
@@ -35,7 +36,7 @@ def execute(
     shots = int(spec.get("primitive", {}).get("sampler", {}).get("shots", DEFAULT_SHOTS))
     seed = int(spec["execution"]["seed"])
     if circuit is not None:
-        counts = backend.sample(circuit, shots, seed, on_first_shot)
+        counts = backend.sample(circuit, shots, seed, on_first_shot, options_of(spec))
         result = {"summary": summarize(counts, shots), "counts": counts}
         spent = shots
     else:
@@ -43,8 +44,14 @@ def execute(
         spent = shots + int(result["summary"].get("training", {}).get("shots", 0))
     _check_size(result)
     used = time.process_time() + backend.cpu_seconds() - started
-    result["usage"] = {"shots": spent, "cpuSeconds": round(used, 6)}
+    result["usage"] = {"shots": spent, "cpuSeconds": round(used, 6)} | backend.take_usage()
     return result
+
+
+def options_of(spec: Mapping[str, Any]) -> Options:
+    """Return how the circuits of a spec are to be run."""
+    execution = spec["execution"]
+    return Options(int(execution.get("optimizationLevel", 1)), execution.get("timeoutSeconds"))
 
 
 def summarize(counts: Mapping[str, int], shots: int) -> dict[str, Any]:
@@ -71,6 +78,12 @@ def _solve(
     on_progress: Callable[[dict[str, Any]], None],
     on_first_shot: Callable[[], None],
 ) -> dict[str, Any]:
+    if not backend.exact:
+        raise ProgramError(
+            "CAPABILITY_MISMATCH",
+            "AlgorithmNeedsSimulator",
+            f"the {backend.name} runs programs; an algorithm's loop runs on a simulator: allow one, or give a program",
+        )
     algorithm = spec["algorithm"]["qaoa"]
     require_width(_variables(algorithm["problem"]), backend)
     from omnixan.edge_network.quantum.qaoa import solve  # scipy comes with it

@@ -17,6 +17,7 @@ from typing import Any
 
 from omnixan.edge_network.quantum import frames
 from omnixan.edge_network.quantum.circuit import Circuit
+from omnixan.edge_network.quantum.devices import Device
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.forkclient import ServerDiedError, WorkerHandle
 from omnixan.edge_network.quantum.sandbox import Sandbox
@@ -42,13 +43,18 @@ class _Connection:
 
 
 class Worker:
-    """One worker process behind a fork server, on a simulator of `qubits` qubits (`aer_threads` above 16)."""
+    """One worker process behind a fork server, on a simulator of `qubits` qubits (`aer_threads` above 16).
 
-    def __init__(self, sandbox: Sandbox, qubits: int, *, aer_threads: int = 1) -> None:
+    With a `device` it works on that device's emulator instead.
+    """
+
+    def __init__(self, sandbox: Sandbox, qubits: int, *, aer_threads: int = 1, device: Device | None = None) -> None:
         self.restarts = 0
         """How many workers were replaced."""
         self._sandbox = sandbox
-        self._config = {"qubits": qubits, "aerThreads": aer_threads}
+        self._config: dict[str, Any] = {"qubits": qubits, "aerThreads": aer_threads}
+        if device is not None:
+            self._config["device"] = device.model_dump(mode="json", by_alias=True)
         self._busy = asyncio.Lock()
         self._current: _Connection | None = None
         self._connected = asyncio.Event()

@@ -2,7 +2,7 @@
 
 Runs in a process forked by the fork server. The protocol (frames of `frames`):
 
-    → {"qubits": n, "aerThreads": t}                               first, once
+    → {"qubits": n, "aerThreads": t[, "device": {…}]}              first, once; with a device: its emulator
     ← {"ready": true}                                              after a circuit was compiled and sampled
     → {"id": i, "spec": {…}, "digest": … | null, "circuit": {…} | null}
     ← {"id": i, "progress": {…}}*  {"id": i, "firstShot": microseconds since the epoch}?
@@ -20,7 +20,7 @@ from collections import OrderedDict
 from typing import Any
 
 from omnixan.edge_network.quantum import frames
-from omnixan.edge_network.quantum.backend import SimulatorBackend
+from omnixan.edge_network.quantum.backend import Backend, SimulatorBackend
 from omnixan.edge_network.quantum.circuit import Circuit, Instruction, Measurement
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.execute import execute
@@ -47,8 +47,9 @@ def _serve(connection: socket.socket) -> None:
     config = frames.receive(connection)
     if config is None:
         return
-    backend = SimulatorBackend(int(config["qubits"]), aer_threads=int(config["aerThreads"]))
+    backend = _backend(config)
     warm_up()
+    backend.warm()
     _send(connection, {"ready": True})
     circuits: OrderedDict[str, Circuit] = OrderedDict()
     while (request := frames.receive(connection)) is not None:
@@ -56,8 +57,17 @@ def _serve(connection: socket.socket) -> None:
     backend.close()
 
 
+def _backend(config: dict[str, Any]) -> Backend:
+    if "device" not in config:
+        return SimulatorBackend(int(config["qubits"]), aer_threads=int(config["aerThreads"]))
+    from omnixan.edge_network.quantum.devices import Device
+    from omnixan.edge_network.quantum.emulator.backend import EmulatorBackend
+
+    return EmulatorBackend(Device.model_validate(config["device"]), threads=int(config["aerThreads"]))
+
+
 def _run(
-    connection: socket.socket, request: dict[str, Any], backend: SimulatorBackend, circuits: OrderedDict[str, Circuit]
+    connection: socket.socket, request: dict[str, Any], backend: Backend, circuits: OrderedDict[str, Circuit]
 ) -> dict[str, Any]:
     number = request["id"]
     last_progress = 0.0

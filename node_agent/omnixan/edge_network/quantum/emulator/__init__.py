@@ -1,0 +1,1 @@
+"""The emulator: a simulator with the recorded noise, couplings, gates and pace of a real device."""
