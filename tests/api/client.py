@@ -133,6 +133,17 @@ class Kube:
             raise RefusedError(answer.status_code, content)
         return content
 
+    def answer(
+        self, method: str, path: str, body: Object | None = None, media_type: str = "application/json", **query: str
+    ) -> tuple[int, str]:
+        """Status of a request, and the message of a refusal; of a watch, only whether it begins."""
+        headers = {"Content-Type": media_type, "Accept": "application/json"}
+        url = self._host + path
+        with self._session.request(
+            method, url, params=query, json=body, headers=headers, timeout=TIMEOUT_SECONDS, stream=True
+        ) as answer:
+            return answer.status_code, "" if answer.ok else str(answer.json().get("message", ""))
+
     def path(self, api_version: str, kind: str, name: str = "", subresource: str = "") -> str:
         """The path of a collection, an object or a subresource, in this client's namespace."""
         root = "/api/v1" if api_version == "v1" else f"/apis/{api_version}"

@@ -37,13 +37,27 @@ capabilities:
 {{- prepend .Values.extraClusterNamespaces .Values.clusterNamespace.name | uniq | toJson }}
 {{- end }}
 
-{{/* Who asks, as CEL variables of an admission policy. */}}
+{{/* User name of the operator. */}}
+{{- define "omnixan-edge.operatorUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:omnixan-operator
+{{- end }}
+
+{{/* Who asks, as CEL variables of an admission policy. Variables are computed when they are needed, once. */}}
 {{- define "omnixan-edge.askers" -}}
 - name: isOperator
-  expression: request.userInfo.username == 'system:serviceaccount:{{ .Release.Namespace }}:omnixan-operator'
+  expression: request.userInfo.username == '{{ include "omnixan-edge.operatorUser" . }}'
 - name: isAdmin
   expression: >-
-    request.userInfo.groups.exists(group, group in [{{ range $i, $group := .Values.security.adminGroups }}{{ if $i }}, {{ end }}'{{ $group }}'{{ end }}])
+    has(request.userInfo.groups) && request.userInfo.groups.exists(group, group in [{{ range $i, $group := .Values.security.adminGroups }}{{ if $i }}, {{ end }}'{{ $group }}'{{ end }}])
+- name: isStatus
+  expression: has(request.subResource) && request.subResource == 'status'
+# The garbage collector takes away what is owned by a deleted object, or its owner references if that was to be left.
+- name: isCleaner
+  expression: >-
+    request.operation != 'CREATE' && request.userInfo.username in [
+    'system:serviceaccount:kube-system:generic-garbage-collector',
+    'system:serviceaccount:kube-system:namespace-controller',
+    'system:kube-controller-manager']
 {{- end }}
 
 {{/* The node that the asker's token is bound to, as a CEL variable: empty for an unbound token and for people. */}}
@@ -53,20 +67,37 @@ capabilities:
     has(request.userInfo.extra) && 'authentication.kubernetes.io/node-name' in request.userInfo.extra
     && size(request.userInfo.extra['authentication.kubernetes.io/node-name']) == 1
     ? request.userInfo.extra['authentication.kubernetes.io/node-name'][0] : ''
-- name: isAgentHere
-  expression: >-
-    request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':')
-    && request.userInfo.username.endsWith('-agent') && variables.boundNode != ''
 {{- end }}
 
-{{/* Whether Kubernetes itself cleans up, as a CEL variable. */}}
-{{- define "omnixan-edge.machinery" -}}
-- name: isCleaner
+{{/* For an EdgeNode or a QuantumRun: whether the agent of its own EdgeCluster on its own node asks. */}}
+{{- define "omnixan-edge.ownAgent" -}}
+{{ include "omnixan-edge.boundNode" . }}
+- name: isOwnAgent
   expression: >-
-    request.operation == 'DELETE' && request.userInfo.username in [
-    'system:serviceaccount:kube-system:generic-garbage-collector',
-    'system:serviceaccount:kube-system:namespace-controller',
-    'system:kube-controller-manager']
+    request.operation == 'UPDATE' && variables.boundNode != '' && variables.boundNode == oldObject.spec.nodeName
+    && has(oldObject.metadata.ownerReferences) && oldObject.metadata.ownerReferences.exists(owner,
+    owner.kind == 'EdgeCluster' && owner.apiVersion.startsWith('edge.omnixan.io/') && request.userInfo.username ==
+    'system:serviceaccount:' + oldObject.metadata.namespace + ':' + owner.name + '-agent')
+{{- end }}
+
+{{/* For what agents share with others: whether an agent asks, by its account's name and its right to report runs. */}}
+{{- define "omnixan-edge.anyAgent" -}}
+{{ include "omnixan-edge.boundNode" . }}
+- name: isAgent
+  expression: >-
+    request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':')
+    && request.userInfo.username.endsWith('-agent')
+    && authorizer.group('edge.omnixan.io').resource('quantumruns').subresource('status')
+    .namespace(request.namespace).check('patch').allowed()
+{{- end }}
+
+{{/* Limits a policy to the namespaces where EdgeClusters may be. */}}
+{{- define "omnixan-edge.whereClustersAre" -}}
+namespaceSelector:
+  matchExpressions:
+    - key: kubernetes.io/metadata.name
+      operator: In
+      values: {{ include "omnixan-edge.clusterNamespaces" . }}
 {{- end }}
 
 {{/* The binding of a policy: refuse, everywhere. Takes (list name root-context). */}}
@@ -82,7 +113,17 @@ spec:
   validationActions: [Deny]
 {{- end }}
 
-{{/* Names of the policies without which the operator starts no agent, as a JSON list. */}}
+{{/* The API version of MutatingAdmissionPolicies that the cluster serves; empty if none. (A rendering without a cluster
+knows no kinds, but a version of Kubernetes: v1 came with 1.36.) */}}
+{{- define "omnixan-edge.mutatingVersion" -}}
+{{- if or (.Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy") (semverCompare ">=1.36.0-0" .Capabilities.KubeVersion.Version) -}}
+admissionregistration.k8s.io/v1
+{{- else if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy" -}}
+admissionregistration.k8s.io/v1beta1
+{{- end }}
+{{- end }}
+
+{{/* The policies, and thus bindings, without which the operator starts no agent: comma-separated names. */}}
 {{- define "omnixan-edge.policies" -}}
-{{- list "edgeclusters" "edgenodes" "quantumjobs" "quantumruns" "heartbeats" "agent-events" | toJson }}
+omnixan-edge-edgeclusters,omnixan-edge-edgenodes,omnixan-edge-quantumjobs,omnixan-edge-quantumruns,omnixan-edge-heartbeats,omnixan-edge-agent-events
 {{- end }}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from omnixan.edge_network.api.meta import API_VERSION, CLAIM_LABEL
-from tests.api.chart.conftest import RBAC, Installed, may, role_binding
+from omnixan.edge_network.api.meta import API_VERSION, CLAIM_LABEL, HEARTBEAT_LABEL
+from tests.api.chart.conftest import RBAC, Installed, Site, may, role_binding, run_on
 from tests.api.client import Kube, RefusedError
 from tests.api.conftest import until
 from tests.cases import good
@@ -17,6 +17,7 @@ EVENT = {
     "kind": "Event",
     "metadata": {"name": "told"},
     "involvedObject": {"apiVersion": API_VERSION, "kind": "EdgeNode", "name": "worker-1"},
+    "source": {"component": "omnixan-agent"},
     "reason": "Told",
     "message": "something happened",
     "type": "Normal",
@@ -59,12 +60,20 @@ def authorized(agent: Kube, operator: Kube) -> None:
     until(lambda: may(agent, "GET", API_VERSION, "QuantumRun"), "the agent's binding counts")
 
 
+def owned_by(owner: good.Manifest) -> list[good.Manifest]:
+    """The reference to an object that controls another."""
+    of = {key: owner[key] for key in ("apiVersion", "kind")} | {key: owner["metadata"][key] for key in ("name", "uid")}
+    return [of | {"controller": True}]
+
+
 def test_the_operator_does_its_work(installed: Installed, operator: Kube) -> None:
     manager = "omnixan-operator"
-    installed.clusters.create(applied(good.EDGE_CLUSTER, installed.clusters))
-    installed.tenant.create(applied(good.JOB_PROGRAM, installed.tenant))
+    cluster = installed.clusters.create(applied(good.EDGE_CLUSTER, installed.clusters))
+    job = installed.tenant.create(applied(good.JOB_PROGRAM, installed.tenant))
 
-    operator.apply(edited(DAEMON_SET, {"metadata.namespace": operator.namespace}), manager)
+    account = {"metadata.namespace": operator.namespace, "metadata.ownerReferences": owned_by(cluster)}
+    pods = account | {("spec", "template", "spec", "serviceAccountName"): "edge-agent"}
+    operator.apply(edited(DAEMON_SET, pods), manager)
     operator.apply(applied(good.EDGE_NODE, operator), manager)
     operator.create(applied(good.RUN_PROGRAM, operator))
     for kube, manifest in ((operator, good.EDGE_CLUSTER), (operator, good.EDGE_NODE)):
@@ -73,15 +82,16 @@ def test_the_operator_does_its_work(installed: Installed, operator: Kube) -> Non
     tenant = operator.within(installed.tenant.namespace)
     status = {"observedGeneration": 1, "phase": "Running"}
     tenant.apply(edited(applied(good.JOB_PROGRAM, tenant), {"spec": DELETE, "status": status}), manager, "status")
+    name = f"{job['metadata']['name']}-result"
     result = {
         "apiVersion": CORE,
         "kind": "ConfigMap",
-        "metadata": {"name": "job-result"},
+        "metadata": {"name": name, "ownerReferences": owned_by(job)},
         "data": {"result.json": "{}"},
     }
     tenant.apply(result, manager)
     tenant.create(edited(OPERATORS_EVENT, {"regarding.namespace": tenant.namespace}))
-    tenant.delete("ConfigMap", "job-result", CORE)
+    tenant.delete("ConfigMap", name, CORE)
 
     operator.delete("QuantumRun", good.RUN_PROGRAM["metadata"]["name"])
     operator.delete("EdgeNode", "worker-1")
@@ -153,36 +163,34 @@ def test_the_operator_hands_out_no_role_with_more_rights_than_its_own(operator: 
     assert refused.value.code == 403
 
 
-def test_an_agent_does_its_work(installed: Installed, agent: Kube) -> None:
-    manager = "omnixan-agent"
-    installed.clusters.create(applied(good.EDGE_NODE, agent))
-    installed.clusters.create(applied(good.RUN_PROGRAM, agent))
-    node = agent.get("EdgeNode", "worker-1")
+def test_an_agent_does_its_work(site: Site, agent: Kube) -> None:
+    manager, node = "omnixan-agent", site.nodes[0]
+    twin = agent.get("EdgeNode", node)
     report = {"version": "0.1.0", "qubits": 12, "conditions": [good.condition("AgentReady")]}
-    agent.apply(edited(applied(good.EDGE_NODE, agent), {"spec": DELETE, "status": report}), manager, "status")
-
+    status = {"apiVersion": API_VERSION, "kind": "EdgeNode", "metadata": {"name": node}, "status": report}
+    agent.apply(status, manager, "status")
     lease = {
         "apiVersion": LEASES,
         "kind": "Lease",
         "metadata": {
-            "name": "worker-1",
+            "name": node,
             "namespace": agent.namespace,
+            "labels": {HEARTBEAT_LABEL: "true"},
             "ownerReferences": [
-                {"apiVersion": API_VERSION, "kind": "EdgeNode", "name": "worker-1", "uid": node["metadata"]["uid"]}
+                {"apiVersion": API_VERSION, "kind": "EdgeNode", "name": node, "uid": twin["metadata"]["uid"]}
             ],
         },
         "spec": {"holderIdentity": "pod", "leaseDurationSeconds": 40, "renewTime": good.MICRO_TIME},
     }
-    agent.apply(lease, manager)
-    assert agent.get("Lease", "worker-1", api_version=LEASES)["spec"]["holderIdentity"] == "pod"
+    for holder in ("pod", "pod-of-the-next-version"):
+        agent.apply(edited(lease, {"spec.holderIdentity": holder}), manager, force=True)
+        assert site.kube.get("Lease", node, api_version=LEASES)["spec"]["holderIdentity"] == holder
 
-    (run,) = agent.list("QuantumRun", fieldSelector="spec.nodeName=worker-1")
+    (run,) = agent.list("QuantumRun", fieldSelector=f"spec.nodeName={node}")
     name = run["metadata"]["name"]
+    assert name == run_on(site, 0)
     agent.patch("QuantumRun", name, {"status": {"state": "Running", "startTime": good.MICRO_TIME}}, "status")
-    agent.apply(
-        edited(applied(good.RUN_PROGRAM, agent), {"spec": DELETE, "status": {"state": "Running"}}), manager, "status"
-    )
-    agent.create(edited(EVENT, {"involvedObject.namespace": agent.namespace}))
+    agent.create(edited(EVENT, {"involvedObject.namespace": agent.namespace, "involvedObject.name": node}))
 
 
 @pytest.mark.parametrize(
@@ -204,6 +212,7 @@ def test_an_agent_does_its_work(installed: Installed, agent: Kube) -> None:
         ("PATCH", API_VERSION, "EdgeNode", "worker-1", ""),
         ("DELETE", API_VERSION, "EdgeNode", "worker-1", ""),
         ("GET", LEASES, "Lease", "", ""),
+        ("GET", LEASES, "Lease", "worker-1", ""),
         ("DELETE", LEASES, "Lease", "worker-1", ""),
         ("POST", RBAC, "RoleBinding", "", ""),
     ],
