@@ -10,9 +10,9 @@ import pytest
 
 from omnixan.edge_network.api.meta import API_VERSION
 from tests.api.client import CLUSTER_SCOPED, Kube, RefusedError, new_namespace
+from tests.api.conftest import until
 from tests.api.enforcement import enforced, policies
 from tests.api.tokens import bound, unbound
-from tests.api.conftest import until
 from tests.cases import good
 from tests.cases.chart import Manifest, render
 from tests.cases.edit import DELETE, edited

@@ -225,7 +225,9 @@ def allowed(kube: Kube, things: Things, resources: tuple[tuple[str, str, str], .
 def living(site: Site, tokens: dict[str, Kube]) -> dict[str, Things]:
     """The nodes of the site, with Leases that exist."""
     things = {}
-    for number, (whose, who) in enumerate((("first node", "of the node's agent"), ("second node", "of the other node's agent"))):
+    for number, (whose, who) in enumerate(
+        (("first node", "of the node's agent"), ("second node", "of the other node's agent"))
+    ):
         found = Things(site.kube.namespace, site.nodes[number], run_on(site, number))
         tokens[who].apply(body_of(LEASES, "leases", found.node, found), "omnixan-agent", force=True)
         things[whose] = found
