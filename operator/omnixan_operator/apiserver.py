@@ -54,7 +54,7 @@ class InvalidError(ApiError):
 
 
 class ForbiddenError(ApiError):
-    """401, 403: the operator may not do this (or the namespace is being deleted)."""
+    """403: the operator may not do this (or the namespace is being deleted)."""
 
 
 class TooManyRequestsError(ApiError):
@@ -62,7 +62,10 @@ class TooManyRequestsError(ApiError):
 
 
 class NotLeadingError(ApiError):
-    """This process may not write: another operator leads, or will at any moment. Nothing was sent."""
+    """This process may not write: another operator leads, or will at any moment.
+
+    Either nothing was sent, or the API server refused it (401, as the policy omnixan-edge-leader does).
+    """
 
 
 class TransientError(ApiError):
@@ -84,7 +87,9 @@ def classify(code: int, body: bytes, retry_after: str | None) -> ApiError:
         return AlreadyExistsError(message, code) if reason == "AlreadyExists" else ConflictError(message, code)
     if code in (400, 413, 415, 422):
         return InvalidError(message, code)
-    if code in (401, 403):
+    if code == 401:  # or a token that ran out: its successor is read with the next request
+        return NotLeadingError(message, code)
+    if code == 403:
         return ForbiddenError(message, code)
     if code == 429:
         return TooManyRequestsError(message, code, delay or 1.0)

@@ -38,7 +38,7 @@ NAME = "omnixan-operator"
 
 
 class LeadershipLostError(RuntimeError):
-    """This process led and may not write any more: it ends, and is started anew as a standby."""
+    """This process led and the Lease is not its own any more: it ends, and is started anew as a standby."""
 
 
 def steady() -> float:
@@ -55,18 +55,29 @@ class Elector:
     """Takes the Lease when it can, keeps it, and says whether writing is allowed."""
 
     def __init__(
-        self, api: ApiServer, namespace: str, me: str, metrics: Metrics, clock: Callable[[], float] = steady
+        self,
+        api: ApiServer,
+        namespace: str,
+        me: str,
+        metrics: Metrics,
+        clock: Callable[[], float] = steady,
+        fit: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`api` is the elector's own connection: a renewal must not wait behind other requests."""
+        """`api` is the elector's own connection: a renewal must not wait behind other requests.
+
+        `fit` says whether this process could work at once; one whose store is not complete lets others go first.
+        """
+        self._fit = fit
         self._api = api
         self._namespace = namespace
         self._me = me
-        self._metrics = metrics
         self._clock = clock
         self._sighting: Sighting | None = None
         self._until = float("-inf")
         self._turned = clock()
+        self._lost = False
         self.leading = asyncio.Event()
+        metrics.leader.set_function(lambda: float(self.may_write()))
 
     def may_write(self) -> bool:
         """Whether this process leads for certain at this moment."""
@@ -77,26 +88,30 @@ class Elector:
         return self._clock() - self._turned
 
     async def run(self) -> None:
-        """Stand by, take over, renew, for ever; raises LeadershipLostError."""
-        self._metrics.leader.set(0)
+        """Stand by, take over, renew, for ever; raises LeadershipLostError.
+
+        A renewal that comes late is no reason to end: writing stops meanwhile, and as it is refused if anybody else
+        wrote the Lease, its success says that nobody else has led.
+        """
         while True:
             self._turned = self._clock()
             delay = await self._turn()
-            if self.leading.is_set() and not self.may_write():
-                self._metrics.leader.set(0)
-                raise LeadershipLostError("the Lease could not be renewed in time, or another operator has it")
+            if self._lost:
+                raise LeadershipLostError("another operator took over")
             await asyncio.sleep(delay)
 
     async def release(self) -> None:
         """Give the Lease back, so that a standby takes over at once. After it nothing is written."""
         self._until = float("-inf")
-        held = self._sighting
-        if held is None or held.record.holder != self._me:
+        if not self.leading.is_set() or self._lost:
             return
         try:
-            await self._write(held.record, holder="")
-        except ApiError as error:
-            logger.warning("the election's Lease was not released: %s", error)
+            async with asyncio.timeout(RENEW):
+                held = await self._read()  # a renewal may have been under way when this process was told to end
+                if held is not None and held.holder == self._me:
+                    await self._write(held, holder="")
+        except (ApiError, TimeoutError) as error:
+            logger.warning("the election's Lease was not released: %s", error or "no answer in time")
 
     async def _turn(self) -> float:
         """One look and what follows from it; the seconds until the next."""
@@ -104,8 +119,13 @@ class Elector:
             async with asyncio.timeout(RENEW):
                 self._sighting = sight(self._sighting, await self._read(), self._clock())
                 move = next_move(self._sighting, self._me, self._clock())
+                if self.leading.is_set() and move is not Move.RENEW:
+                    self._lost, self._until = True, float("-inf")
+                    return 0.0
                 if move is Move.STAND_BY:
                     return self._stand_by()
+                if not self.leading.is_set() and not self._fit():
+                    return LOOK
                 await self._hold(move)
                 return RENEW
         except (AlreadyExistsError, ConflictError):  # another was faster
@@ -115,9 +135,6 @@ class Elector:
             return RETRY
 
     def _stand_by(self) -> float:
-        if self.leading.is_set():  # somebody else holds what was ours
-            self._until = float("-inf")
-            return 0.0
         assert self._sighting is not None
         ends_in = self._sighting.seen + self._sighting.record.duration - self._clock()
         return min(LOOK, max(ends_in, 0.01))
@@ -134,7 +151,6 @@ class Elector:
         self._until = max(self._until, may_write_until(sent))
         if not self.leading.is_set() and self.may_write():
             logger.info("leading as %s", self._me)
-            self._metrics.leader.set(1)
             self.leading.set()
 
     async def _read(self) -> Record | None:

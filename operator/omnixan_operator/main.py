@@ -18,7 +18,7 @@ from omnixan_operator.analysis import Analyzer
 from omnixan_operator.apiserver import ApiError, ApiServer, load_configuration
 from omnixan_operator.controller import work
 from omnixan_operator.decide.election import DURATION
-from omnixan_operator.election import Elector, identity
+from omnixan_operator.election import Elector, LeadershipLostError, identity
 from omnixan_operator.events import Recorder
 from omnixan_operator.feed import Feed
 from omnixan_operator.http import Endpoint
@@ -50,7 +50,7 @@ async def run(settings: Settings) -> None:
     feed = Feed(store, queue, time.monotonic)
     configuration = await load_configuration()
     ballot = ApiServer(configuration, metrics)
-    elector = Elector(ballot, settings.namespace, identity(settings.pod_name), metrics)
+    elector = Elector(ballot, settings.namespace, identity(settings.pod_name), metrics, fit=lambda: feed.started)
     api = ApiServer(configuration, metrics, elector.may_write)
     analyzer = Analyzer(settings.analyzer_socket, queue.add, metrics, time.monotonic)
     recorder = Recorder(api, metrics, settings.pod_name, time.monotonic)
@@ -153,6 +153,8 @@ async def _until_stopped(tasks: list[asyncio.Task[None]], stop: asyncio.Event) -
         if task is waiter or stop.is_set():
             continue
         error = task.exception() if not task.cancelled() else None
+        if isinstance(error, LeadershipLostError):
+            raise error
         raise PartDiedError(f"{task.get_name()} died") from error
 
 
@@ -174,6 +176,9 @@ def main() -> int:
     logs.configure(settings.log_level)
     try:
         uvloop.run(run(settings))
+    except LeadershipLostError as error:
+        logger.error("%s; this one ends, to stand by when it is started again", error)
+        return 1
     except Exception:
         logger.exception("the operator ends")
         return 1

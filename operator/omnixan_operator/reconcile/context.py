@@ -59,11 +59,13 @@ class Context:
         """Merge a patch into an object."""
         return self._take(kind, await self.api.merge(kind, namespace_of(obj), name_of(obj), patch, manager))
 
-    async def write_status(self, kind: Kind, live: Object, status: Any, *, guarded: bool = True) -> Object:
-        """Apply a status. Guarded: only if the object is still the version that was observed."""
-        metadata = {"name": name_of(live), "namespace": namespace_of(live), "uid": uid_of(live)}
-        if guarded:
-            metadata["resourceVersion"] = live["metadata"]["resourceVersion"]
+    async def apply_over(self, kind: Kind, obj: Object, live: Object | None) -> Object:
+        """Apply an object, only if it is still the version that was observed (any, if there was none)."""
+        return await self.apply(kind, obj if live is None else obj | {"metadata": obj["metadata"] | _version(live)})
+
+    async def write_status(self, kind: Kind, live: Object, status: Any) -> Object:
+        """Apply a status, only if the object is still the version that was observed."""
+        metadata = {"name": name_of(live), "namespace": namespace_of(live)} | _version(live)
         return self._take(kind, await self.api.apply_status(kind, {"metadata": metadata, "status": status}))
 
     async def delete(self, kind: Kind, obj: Object) -> None:
@@ -88,6 +90,11 @@ class Context:
     def _take(self, kind: Kind, answer: Object) -> Object:
         self.feed.put(kind, answer)
         return answer
+
+
+def _version(live: Object) -> Object:
+    """As part of what is sent: refused (ConflictError) unless the object is this very one, unchanged."""
+    return {"uid": uid_of(live), "resourceVersion": live["metadata"]["resourceVersion"]}
 
 
 def parse(model: type[M], obj: Object) -> M | str:

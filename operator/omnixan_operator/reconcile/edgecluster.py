@@ -97,7 +97,8 @@ async def _ensure(ctx: Context, cluster: EdgeCluster, kind: Kind, desired: Objec
             return Problem(Reason.NAME_TAKEN, f"{kind.name} {name_of(desired)} exists and belongs to another owner")
         if live is not None and immutable_differs(kind.name, desired, live):
             await ctx.delete(kind, live)
-        await ctx.apply(kind, desired)
+            live = None
+        await ctx.apply_over(kind, desired, live)
     except (InvalidError, ForbiddenError) as error:
         return Problem(Reason.CHILD_REJECTED, f"{kind.name} {name_of(desired)}: {error}")
     if kind is not kinds.EDGE_NODE and cluster.status.observed_generation == cluster.metadata.generation:

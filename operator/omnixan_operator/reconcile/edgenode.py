@@ -26,6 +26,5 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
     now = ctx.monotonic()
     wanted = status.status(node, pulse(beat, duration, now), ctx.now())
     if wanted != status.ours(node):
-        # Not guarded by a version: the agent writes the other fields, and server-side apply keeps them apart.
-        await ctx.write_status(kinds.EDGE_NODE, live, wanted, guarded=False)
+        await ctx.write_status(kinds.EDGE_NODE, live, wanted)
     return expires_in(beat, duration, now)

@@ -37,7 +37,9 @@ async def store(ctx: Context, job: QuantumJob, live: Object, result: Object) -> 
             return None
         if (found.get("data") or {}).get(KEY) != text:  # immutable, so it cannot be mended
             await ctx.delete(kinds.CONFIG_MAP, found)
-        await ctx.apply(kinds.CONFIG_MAP, wanted)
+            await ctx.apply(kinds.CONFIG_MAP, wanted)
+        else:
+            await ctx.apply_over(kinds.CONFIG_MAP, wanted, found)
     return ResultRef(name=wanted["metadata"]["name"], sha256=digest(text), bytes=len(text.encode()))
 
 

@@ -67,8 +67,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(election, name, 0.01)
 
 
-def elector(server: Server, clock: Clock, name: str) -> Elector:
-    return Elector(cast(ApiServer, server), "system", name, Metrics(), clock)
+def elector(server: Server, clock: Clock, name: str, **more: Any) -> Elector:
+    return Elector(cast(ApiServer, server), "system", name, Metrics(), clock, **more)
 
 
 async def leads(candidate: Elector) -> None:
@@ -138,8 +138,61 @@ async def test_a_leader_without_api_server_stops_writing_before_others_may_begin
     await turns(server, running)
     assert only.may_write()
     clock.now += DURATION - MARGIN
+    assert not only.may_write()
+
+
+async def test_a_late_renewal_that_nobody_came_before_opens_the_gate_again() -> None:
+    server, clock = Server(), Clock()
+    only = elector(server, clock, "only")
+    running = asyncio.create_task(only.run())
+    await leads(only)
+    server.away = True
+    clock.now += 10 * DURATION
+    await turns(server, running)
+    assert not only.may_write()
+    server.away = False
+    await turns(server, running)
+    assert only.may_write()
+    running.cancel()
+
+
+@pytest.mark.parametrize("released", [True, False])
+async def test_a_lease_that_somebody_took_out_of_the_leaders_hands_ends_it(released: bool) -> None:
+    server, clock = Server(), Clock()
+    only = elector(server, clock, "only")
+    running = asyncio.create_task(only.run())
+    await leads(only)
+    assert server.lease is not None
+    if released:
+        server._store(server.lease["metadata"], server.lease["spec"] | {"holderIdentity": ""})
+    else:
+        server.lease = None
     with pytest.raises(LeadershipLostError):
         await asyncio.wait_for(running, 20)
+    assert not only.may_write()
+
+
+async def test_a_candidate_whose_store_is_not_complete_lets_others_go_first() -> None:
+    server, clock, fit = Server(), Clock(), [False]
+    candidate = elector(server, clock, "me", fit=lambda: fit[0])
+    running = asyncio.create_task(candidate.run())
+    await turns(server, running)
+    assert server.lease is None
+    fit[0] = True
+    await leads(candidate)
+    running.cancel()
+
+
+async def test_a_renewal_under_way_does_not_keep_a_lease_from_being_given_back() -> None:
+    server, clock = Server(), Clock()
+    only = elector(server, clock, "only")
+    running = asyncio.create_task(only.run())
+    await leads(only)
+    running.cancel()
+    assert server.lease is not None
+    server._store(server.lease["metadata"], server.lease["spec"] | {"renewTime": "later"})  # its answer never came
+    await only.release()
+    assert server.lease["spec"]["holderIdentity"] == ""
 
 
 async def test_a_candidate_that_comes_too_late_stands_by() -> None:
