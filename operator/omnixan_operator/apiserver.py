@@ -23,6 +23,8 @@ from omnixan_operator.trim import FIELD_MANAGER
 CONCURRENT_REQUESTS = 16
 """More would only queue up in the API server, which answers 429 when it has enough."""
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30.0, sock_connect=10.0)
+LEADER_POLICY = "omnixan-edge-leader"
+"""The admission policy by which only the Lease's holder writes; its name is in its refusals, which are 403 as others."""
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -54,7 +56,7 @@ class InvalidError(ApiError):
 
 
 class ForbiddenError(ApiError):
-    """403: the operator may not do this (or the namespace is being deleted)."""
+    """401, 403: the operator may not do this (or the namespace is being deleted)."""
 
 
 class TooManyRequestsError(ApiError):
@@ -64,7 +66,7 @@ class TooManyRequestsError(ApiError):
 class NotLeadingError(ApiError):
     """This process may not write: another operator leads, or will at any moment.
 
-    Either nothing was sent, or the API server refused it (401, as the policy omnixan-edge-leader does).
+    Either nothing was sent, or the chart's policy LEADER_POLICY refused it.
     """
 
 
@@ -87,9 +89,9 @@ def classify(code: int, body: bytes, retry_after: str | None) -> ApiError:
         return AlreadyExistsError(message, code) if reason == "AlreadyExists" else ConflictError(message, code)
     if code in (400, 413, 415, 422):
         return InvalidError(message, code)
-    if code == 401:  # or a token that ran out: its successor is read with the next request
+    if code == 403 and f"'{LEADER_POLICY}'" in message:
         return NotLeadingError(message, code)
-    if code == 403:
+    if code in (401, 403):
         return ForbiddenError(message, code)
     if code == 429:
         return TooManyRequestsError(message, code, delay or 1.0)

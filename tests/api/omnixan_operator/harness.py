@@ -108,7 +108,8 @@ class Operator:
         return counts
 
     def settled(self) -> None:
-        """Wait until no key is due or in hand for a moment."""
+        """Wait until it leads, and no key is due or in hand for a moment."""
+        wait("the operator leads", lambda: self.metric("omnixan_operator_leader") == 1)
         last: list[Any] = []
 
         def quiet() -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from omnixan_operator import apiserver
-from omnixan_operator.apiserver import ApiError, classify
+from omnixan_operator.apiserver import LEADER_POLICY, ApiError, classify
 from omnixan_operator.kinds import CONFIG_MAP, DAEMON_SET, NODE, QUANTUM_JOB
 
 
@@ -16,7 +16,7 @@ from omnixan_operator.kinds import CONFIG_MAP, DAEMON_SET, NODE, QUANTUM_JOB
     ("code", "reason", "kind"),
     [
         (400, "BadRequest", apiserver.InvalidError),
-        (401, "Unauthorized", apiserver.NotLeadingError),
+        (401, "Unauthorized", apiserver.ForbiddenError),
         (403, "Forbidden", apiserver.ForbiddenError),
         (404, "NotFound", apiserver.NotFoundError),
         (409, "AlreadyExists", apiserver.AlreadyExistsError),
@@ -32,6 +32,12 @@ from omnixan_operator.kinds import CONFIG_MAP, DAEMON_SET, NODE, QUANTUM_JOB
 def test_an_error_has_the_class_of_its_status(code: int, reason: str, kind: type[ApiError]) -> None:
     error = classify(code, json.dumps({"reason": reason, "message": "what is wrong"}).encode(), None)
     assert type(error) is kind and str(error) == "what is wrong" and error.code == code
+
+
+def test_a_refusal_by_the_leaders_policy_is_not_a_lack_of_rights() -> None:
+    said = f"edgenodes \"a\" is forbidden: ValidatingAdmissionPolicy '{LEADER_POLICY}' with binding 'x' denied request: no"
+    error = classify(403, json.dumps({"reason": "Forbidden", "message": said}).encode(), None)
+    assert type(error) is apiserver.NotLeadingError
 
 
 @pytest.mark.parametrize(("header", "delay"), [("7", 7.0), (None, 1.0), ("soon", 1.0)])
