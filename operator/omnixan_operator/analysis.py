@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from omnixan.edge_network.api.quantumjob import Analysis, Failure
+from omnixan.edge_network.api.workload import version_of
 from omnixan_operator.decide.joblife import NotYet
 from omnixan_operator.keys import Key
 from omnixan_operator.metrics import Metrics
@@ -163,13 +164,18 @@ class Analyzer:
 
 
 async def _roundtrip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: str) -> Answer:
-    question = json.dumps({"format": "openqasm3", "data": text, "sha256": None}).encode()
+    question = json.dumps({"format": _format(text), "data": text, "sha256": None}).encode()
     writer.write(len(question).to_bytes(4) + question)
     await writer.drain()
     size = int.from_bytes(await reader.readexactly(4))
     if size > MAX_FRAME:
         raise AnalyzerUnavailableError(f"an answer of {size} bytes is over the limit of {MAX_FRAME}")
     return parse_answer(await reader.readexactly(size))
+
+
+def _format(text: str) -> str:
+    """By the program's own first line: that it agrees with the manifest was checked before (decide/program)."""
+    return "openqasm2" if version_of(text).split(".")[0] == "2" else "openqasm3"
 
 
 def parse_answer(frame: bytes) -> Answer:

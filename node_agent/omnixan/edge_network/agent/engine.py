@@ -13,6 +13,7 @@ from omnixan.edge_network.agent import strays
 from omnixan.edge_network.agent.metrics import Metrics
 from omnixan.edge_network.agent.programs import Programs, digest_of
 from omnixan.edge_network.api.quantumrun import QuantumRunSpec, RunProgram, workload_of
+from omnixan.edge_network.api.workload import wrong_format
 from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.devices import Device
 from omnixan.edge_network.quantum.errors import ProgramError
@@ -139,8 +140,9 @@ class Engine:
         """Return a program's circuit: from memory, from its preparation, or out of the sandbox."""
         text = program.inline.data
         digest = digest_of(text)
-        if program.sha256 not in (None, digest):
-            return await self._parse(text, program.sha256, digest)  # the sandbox has the words for a wrong pin
+        if program.sha256 not in (None, digest) or wrong_format(program.inline.format, text) is not None:
+            # the sandbox has the words for a wrong pin or language
+            return await self._parse(text, program.sha256, digest, program.inline.format)
         circuit = self._programs.get(digest)
         if circuit is not None:
             return circuit
@@ -150,9 +152,9 @@ class Engine:
             return await task
         return await self._parse(text, program.sha256, digest)
 
-    async def _parse(self, text: str, sha256: str | None, digest: str) -> Circuit:
+    async def _parse(self, text: str, sha256: str | None, digest: str, format_: str | None = None) -> Circuit:
         started = time.perf_counter()
-        parsed = await self._sandbox.parse(text, sha256)
+        parsed = await self._sandbox.parse(text, sha256, format_)
         self._metrics.parse_seconds.observe(time.perf_counter() - started)
         self._programs.put(digest, parsed.circuit, COST_OF_A_PROGRAM + len(parsed.circuit.instructions))
         return parsed.circuit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -18,8 +19,9 @@ Node = Annotated[int, Field(ge=0, le=MAX_VARIABLES - 1)]
 Edge = Annotated[list[Node], Field(min_length=2, max_length=2, json_schema_extra=ATOMIC)]
 
 
-Format = Literal["openqasm3"]
+Format = Literal["openqasm3", "openqasm2"]
 """Languages of programs."""
+_VERSION = re.compile(r"\s*(?:(?://[^\n]*\n|/\*.*?\*/)\s*)*OPENQASM\s+([0-9]+(?:\.[0-9]+)?)\s*;", re.DOTALL)
 
 
 class InlineProgram(Model):
@@ -28,7 +30,7 @@ class InlineProgram(Model):
     format: Format = "openqasm3"
     """Language of data."""
     data: Annotated[str, Field(min_length=1, max_length=MAX_PROGRAM_BYTES)]
-    """The program's text, at most 128 KiB; only `include "stdgates.inc"` is allowed."""
+    """The program's text, at most 128 KiB; its language's standard library is all it may include."""
 
 
 class ConfigMapProgram(Model):
@@ -227,3 +229,18 @@ class Workload(Model):
     """How it is read out."""
     optimizer: Optimizer | None = None
     """The algorithm's classical loop."""
+
+
+def version_of(text: str) -> str:
+    """The version that an OpenQASM program says it is written in, such as "2.0"; "3.0" if it says none."""
+    version = _VERSION.match(text)
+    return "3.0" if version is None else version.group(1)
+
+
+def wrong_format(format_: str, text: str) -> str | None:
+    """What is wrong with a program of `format_`, by its first line; None if they agree."""
+    version = version_of(text)
+    if version.split(".")[0] == format_.removeprefix("openqasm"):
+        return None
+    says = f"says OPENQASM {version}" if _VERSION.match(text) else "has no line 'OPENQASM 2.0;', which OpenQASM 2 begins with"
+    return f"format is {format_}, but the program {says}: give the format that it is written in"

@@ -47,7 +47,7 @@ async def _execute(spec: QuantumJobSpec, on_progress: Progress) -> Outcome:
 async def _run(spec: QuantumJobSpec, sandbox: Sandbox, outcome: Outcome, on_progress: Progress) -> None:
     circuit = None
     if spec.program is not None and spec.program.inline is not None:
-        parsed = await sandbox.parse(spec.program.inline.data, spec.program.sha256)
+        parsed = await sandbox.parse(spec.program.inline.data, spec.program.sha256, spec.program.inline.format)
         circuit, outcome.analysis = parsed.circuit, parsed.analysis
     elif spec.algorithm is not None:
         outcome.analysis = {"qubits": spec.algorithm.qaoa.problem.variables}

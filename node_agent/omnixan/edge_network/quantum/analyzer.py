@@ -5,7 +5,7 @@ Unix socket that both containers mount. Protocol:
 
 - A frame is 4 bytes, big-endian, the length of the body, and the body: a JSON object in UTF-8. Requests have at most
   1 MiB. One connection may send any number of requests, each after the answer to the one before.
-- Request: {"format": "openqasm3", "data": "<program text>", "sha256": "<64 hex digits>"?}. With `sha256` a text of
+- Request: {"format": "openqasm3" | "openqasm2", "data": "<program text>", "sha256": "<64 hex digits>"?}. With `sha256` a text of
   another digest is refused (PAYLOAD_REJECTED, DigestMismatch).
 - Answer: {"analysis": {"qubits", "depth", "twoQubitGates", "gates": {name: number}, "sha256"}} or
   {"error": {"category", "reason", "message", "line"?}} with a category of `api.categories`. A frame that is no request
@@ -29,8 +29,9 @@ import sys
 import time
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from omnixan.edge_network.api.workload import Format
 from omnixan.edge_network.quantum import frames
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.sandbox import Sandbox, check_text
@@ -41,6 +42,8 @@ MAX_CONNECTIONS = 64
 CACHED_ANSWERS = 1024
 KILLED_FOR = 300.0
 CHECK_TIMEOUT = 10.0
+
+FORMATS = get_args(Format)
 
 _CHECK = "OPENQASM 3.0; qubit q; bit c; c = measure q;"
 
@@ -58,12 +61,13 @@ class Analyzer:
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to a request, as in this module's docstring; never raises for a bad one."""
         text, sha256 = request.get("data"), request.get("sha256")
-        if request.get("format") != "openqasm3":
-            return _error("CAPABILITY_MISMATCH", "UnknownFormat", "format must be openqasm3")
+        format_ = request.get("format")
+        if format_ not in FORMATS:
+            return _error("CAPABILITY_MISMATCH", "UnknownFormat", f"format must be one of {', '.join(FORMATS)}")
         if not isinstance(text, str) or not (sha256 is None or isinstance(sha256, str)):
             return _error("INVALID_PROGRAM", "BadRequest", "data must be the program's text, sha256 a string")
         try:
-            _, digest = check_text(text, sha256)
+            _, digest = check_text(text, sha256, format_)
         except ProgramError as error:
             return {"error": error.to_dict()}
         kept = self._answers.get(digest)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,11 +55,21 @@ class Frame:
 
 
 class Interpreter:
-    """Runs one program; `circuit()` is the outcome. ProgramError with the line for whatever cannot be run."""
+    """Runs one program. ProgramError with the line for whatever cannot be run.
 
-    def __init__(self) -> None:
+    `library` is the only name that may be included, `gates` what it brings, `builtin` the gates known without it.
+    """
+
+    def __init__(
+        self,
+        library: str = "stdgates.inc",
+        gates: Mapping[str, StandardGate] = STDGATES,
+        builtin: Mapping[str, StandardGate] = BUILTIN,
+    ) -> None:
+        self._library = library
+        self._library_gates = gates
         self._globals = Scope()
-        self._globals.names.update(CONSTANTS, **BUILTIN)
+        self._globals.names.update(CONSTANTS, **builtin)
         self._qubits = 0
         self._clbits = 0
         self._gates: list[Instruction] = []
@@ -113,15 +123,15 @@ class Interpreter:
     # Declarations
 
     def _include(self, node: ast.Include, frame: Frame) -> None:
-        if node.filename != "stdgates.inc":
+        if node.filename != self._library:
             raise ProgramError(
                 "PAYLOAD_REJECTED",
                 "IncludeNotAllowed",
-                f'include "{node.filename[:80]}" is not allowed, only include "stdgates.inc" is: paste the definitions '
+                f'include "{node.filename[:80]}" is not allowed, only include "{self._library}" is: paste the definitions '
                 "into the program",
                 line_of(node),
             )
-        for name, gate in STDGATES.items():
+        for name, gate in self._library_gates.items():
             self._define(node, frame, name, gate)
 
     def _qubit_declaration(self, node: ast.QubitDeclaration, frame: Frame) -> None:
@@ -187,7 +197,7 @@ class Interpreter:
 
     def _define(self, node: ast.QASMNode, frame: Frame, name: str, value: Any) -> None:
         if (old := frame.scope.names.get(name)) is not None:
-            standard = ' as a gate of "stdgates.inc"' if isinstance(old, StandardGate) else ""
+            standard = f' as a gate of "{self._library}"' if isinstance(old, StandardGate) else ""
             invalid(node, f"'{name}' is already defined{standard}; choose another name")
         frame.scope.names[name] = value
 
@@ -230,7 +240,7 @@ class Interpreter:
         if isinstance(gate, Definition) and frame.definition is not None and gate.order >= frame.definition.order:
             gate = None
         if gate is None:
-            hint = "" if "h" in self._globals.names else ": is the line 'include \"stdgates.inc\";' missing?"
+            hint = "" if "h" in self._globals.names else f": is the line 'include \"{self._library}\";' missing?"
             invalid(node, f"gate '{name}' is not defined here{hint}")
         if not isinstance(gate, (Definition, StandardGate)):
             invalid(node, f"'{name}' is not a gate")

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from omnixan.edge_network.api.workload import MAX_PROGRAM_BYTES
+from omnixan.edge_network.api.workload import MAX_PROGRAM_BYTES, wrong_format
 from omnixan.edge_network.quantum import frames
 from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.errors import ProgramError
@@ -86,9 +86,9 @@ class Sandbox:
             await self._server.close()
             self._server = None
 
-    async def parse(self, text: str, sha256: str | None = None) -> Parsed:
-        """Parse an OpenQASM 3 program; `sha256` (hex), if given, must be the digest of its UTF-8 bytes."""
-        data, digest = check_text(text, sha256)
+    async def parse(self, text: str, sha256: str | None = None, format_: str | None = None) -> Parsed:
+        """Parse an OpenQASM program; `sha256` (hex), if given, must be the digest of its UTF-8 bytes."""
+        data, digest = check_text(text, sha256, format_)
         answer = await self._ask(data, digest, "circuit")
         return Parsed(answer["circuit"], answer["analysis"], digest)
 
@@ -202,15 +202,18 @@ class BlockingSandbox:
             self._runner.run(self._sandbox.close())
         self._runner.close()
 
-    def parse(self, text: str, sha256: str | None = None) -> Parsed:
+    def parse(self, text: str, sha256: str | None = None, format_: str | None = None) -> Parsed:
         """As `Sandbox.parse`."""
         if self._sandbox is None:
             raise RuntimeError("use the sandbox in a with statement")
-        return self._runner.run(self._sandbox.parse(text, sha256))
+        return self._runner.run(self._sandbox.parse(text, sha256, format_))
 
 
-def check_text(text: str, sha256: str | None) -> tuple[bytes, str]:
-    """Return the program's bytes and digest; refuse what needs no parser to be refused."""
+def check_text(text: str, sha256: str | None, format_: str | None = None) -> tuple[bytes, str]:
+    """Return the program's bytes and digest; refuse what needs no parser to be refused.
+
+    `format_` None: the program's own first line says what it is written in.
+    """
     try:
         data = text.encode()
     except UnicodeEncodeError as error:
@@ -229,6 +232,8 @@ def check_text(text: str, sha256: str | None) -> tuple[bytes, str]:
             f"the program's SHA-256 is {digest}, the manifest pins {sha256[:80]}: the program was changed, or the pin "
             "is of another one",
         )
+    if format_ is not None and (wrong := wrong_format(format_, text)) is not None:
+        raise ProgramError("INVALID_PROGRAM", "FormatMismatch", wrong)
     return data, digest
 
 
