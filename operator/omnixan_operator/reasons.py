@@ -53,6 +53,7 @@ class Reason(StrEnum):
     ATTEMPTS_EXHAUSTED = "AttemptsExhausted"
     CLUSTER_DELETED = "ClusterDeleted"
     DIGEST_MISMATCH = "DigestMismatch"
+    FORMAT_MISMATCH = "FormatMismatch"
     PROGRAM_TOO_LARGE = "ProgramTooLarge"
     TOO_MANY_QUBITS = "TooManyQubits"
     RESULT_NAME_TAKEN = "ResultNameTaken"
@@ -98,6 +99,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.ATTEMPTS_EXHAUSTED: "Too many runs were lost; no further attempt is made.",
     Reason.CLUSTER_DELETED: "The EdgeCluster was deleted while the job was on it.",
     Reason.DIGEST_MISMATCH: "The program's SHA-256 is not the one in spec.program.sha256.",
+    Reason.FORMAT_MISMATCH: "The program's first line says another language than its format.",
     Reason.PROGRAM_TOO_LARGE: "The program has more bytes than are allowed.",
     Reason.TOO_MANY_QUBITS: "The job needs more qubits than any backend can offer.",
     Reason.RESULT_NAME_TAKEN: "The name of the result's ConfigMap is taken; the summary is in status.",

@@ -377,7 +377,7 @@ def _workload_cases(program: Manifest, knapsack: Manifest, maxcut: Manifest, qub
             "another language",
             program,
             {"spec.program.inline.format": "qpy"},
-            {"spec.program.inline.format": DELETE},
+            {"spec.program.inline.format": "openqasm2"},
             'supported values: "openqasm3"',
         ),
         Case("no shot", program, {"spec.primitive.sampler.shots": 0}, {"spec.primitive.sampler.shots": 1}, "to 1"),

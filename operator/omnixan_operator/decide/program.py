@@ -6,7 +6,7 @@ import hashlib
 
 from omnixan.edge_network.api.categories import Category
 from omnixan.edge_network.api.quantumjob import Analysis, Failure, QuantumJobSpec
-from omnixan.edge_network.api.workload import MAX_PROGRAM_BYTES
+from omnixan.edge_network.api.workload import MAX_PROGRAM_BYTES, wrong_format
 from omnixan_operator.reasons import Reason
 
 
@@ -36,6 +36,11 @@ def without_parser(spec: QuantumJobSpec) -> Analysis | Failure | None:
             Reason.DIGEST_MISMATCH,
             f"the SHA-256 of spec.program.inline.data is {actual}, but spec.program.sha256 says {wanted}: "
             "the program was changed, or the digest is of another one",
+        )
+    wrong = wrong_format(spec.program.inline.format, spec.program.inline.data)
+    if wrong is not None:
+        return Failure(
+            category=Category.INVALID_PROGRAM, reason=Reason.FORMAT_MISMATCH, message=f"spec.program.inline.{wrong}"
         )
     return None
 

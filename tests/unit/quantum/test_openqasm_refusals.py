@@ -21,7 +21,7 @@ CASES = [
     ("", INVALID, "SyntaxError", None, "empty"),
     ("OPENQASM 3.0;", INVALID, "NoQubits", None, "declares no qubits"),
     (HEAD + "qubit q; rx(" + "9" * 5000 + ") q;", INVALID, "SyntaxError", None, "limit"),
-    ("// old\nOPENQASM 2.0;\nqreg q[2];", INVALID, "UnsupportedVersion", 2, "OpenQASM 3"),
+    ("// new\nOPENQASM 4.0;\nqubit q;", INVALID, "UnsupportedVersion", 2, "OpenQASM 3"),
     # Meaning
     (HEAD + "qubit[2] q; h q;", INVALID, "NothingMeasured", None, "c = measure q;"),
     (HEAD + "qubit[2] q;\nmeasure q;", INVALID, "SemanticError", 4, "c = measure q;"),
