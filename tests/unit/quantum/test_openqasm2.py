@@ -121,5 +121,5 @@ def test_definitions_that_double_are_refused_before_they_grow() -> None:
 
 
 def test_openqasm_3_knows_nothing_of_the_library_of_openqasm_2() -> None:
-    with pytest.raises(ProgramError, match="qelib1.inc"):
+    with pytest.raises(ProgramError, match=r"qelib1\.inc"):
         parse('OPENQASM 3.0; include "qelib1.inc"; qubit q; bit c; c = measure q;')

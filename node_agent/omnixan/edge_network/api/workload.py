@@ -242,5 +242,7 @@ def wrong_format(format_: str, text: str) -> str | None:
     version = version_of(text)
     if version.split(".")[0] == format_.removeprefix("openqasm"):
         return None
-    says = f"says OPENQASM {version}" if _VERSION.match(text) else "has no line 'OPENQASM 2.0;', which OpenQASM 2 begins with"
+    says = (
+        f"says OPENQASM {version}" if _VERSION.match(text) else "has no line 'OPENQASM 2.0;', which OpenQASM 2 begins with"
+    )
     return f"format is {format_}, but the program {says}: give the format that it is written in"

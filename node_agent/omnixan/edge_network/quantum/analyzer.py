@@ -5,8 +5,8 @@ Unix socket that both containers mount. Protocol:
 
 - A frame is 4 bytes, big-endian, the length of the body, and the body: a JSON object in UTF-8. Requests have at most
   1 MiB. One connection may send any number of requests, each after the answer to the one before.
-- Request: {"format": "openqasm3" | "openqasm2", "data": "<program text>", "sha256": "<64 hex digits>"?}. With `sha256` a text of
-  another digest is refused (PAYLOAD_REJECTED, DigestMismatch).
+- Request: {"format": "openqasm3" | "openqasm2", "data": "<program text>", "sha256": "<64 hex digits>"?}. With
+  `sha256` a text of another digest is refused (PAYLOAD_REJECTED, DigestMismatch).
 - Answer: {"analysis": {"qubits", "depth", "twoQubitGates", "gates": {name: number}, "sha256"}} or
   {"error": {"category", "reason", "message", "line"?}} with a category of `api.categories`. A frame that is no request
   is answered with INVALID_PROGRAM/BadRequest; after one that is too long the connection is closed too.

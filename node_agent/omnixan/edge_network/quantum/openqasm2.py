@@ -57,10 +57,13 @@ _TOKEN = re.compile(
 _WORDS = frozenset({"OPENQASM", "include", "qreg", "creg", "gate", "barrier", "measure", "reset", "if", "pi", "U"})
 _FUNCTIONS = {"sin": "sin", "cos": "cos", "tan": "tan", "exp": "exp", "ln": "log", "sqrt": "sqrt"}
 _OPENQASM3_WORDS = frozenset(
-    "defcalgrammar def cal defcal extern box let break continue return for while in else end switch case default "
-    "pragma input output const readonly mutable qubit bit bool int uint float angle complex array void duration "
-    "stretch gphase inv pow ctrl negctrl durationof delay true false im euler tau log mod rotl rotr arcsin arccos "
-    "arctan ceiling floor popcount nop sizeof dim mutable".split()
+    re.findall(
+        r"\w+",
+        """defcalgrammar def cal defcal extern box let break continue return for while in else end switch case default
+        pragma input output const readonly mutable qubit bit bool int uint float angle complex array void duration
+        stretch gphase inv pow ctrl negctrl durationof delay true false im euler tau log mod rotl rotr arcsin arccos
+        arctan ceiling floor popcount nop sizeof dim""",
+    )
 )
 _RENAMED = "_in_openqasm2"
 
