@@ -118,7 +118,8 @@ def _offer(node: Object | None) -> Any:
         return None
     spec, status = node.get("spec", {}), node.get("status", {})
     ready = next((c.get("status") for c in status.get("conditions", []) if c.get("type") == "Ready"), None)
-    return spec.get("tier"), spec.get("drain"), status.get("qubits"), ready
+    calibration = (status.get("calibration") or {}).get("id")
+    return spec.get("tier"), spec.get("drain"), status.get("backend"), status.get("qubits"), calibration, ready
 
 
 def _job(change: Change, store: Store) -> Iterable[Key]:

@@ -15,6 +15,7 @@ from omnixan.edge_network.api.categories import Category
 from omnixan.edge_network.api.edgecluster import MAX_QUBITS, EdgeCluster
 from omnixan.edge_network.api.quantumjob import MAX_ATTEMPTS, Analysis, Attempt, Failure, Placement, QuantumJob, RunRef
 from omnixan.edge_network.api.result import Progress, Usage
+from omnixan_operator.decide.esp import load_of
 from omnixan_operator.decide.placement import Need, Offer, place
 from omnixan_operator.reasons import Reason
 
@@ -157,7 +158,14 @@ def next_step(job: QuantumJob, seen: Observed) -> Step:
 def need_of(job: QuantumJob, analysis: Analysis) -> Need:
     """What the job needs of a node."""
     requirements = job.spec.requirements
-    return Need(max(analysis.qubits, requirements.min_qubits or 0), tuple(requirements.tiers or ()))
+    floor = requirements.min_success_probability
+    return Need(
+        qubits=max(analysis.qubits, requirements.min_qubits or 0),
+        tiers=tuple(requirements.tiers or ()),
+        load=load_of(analysis),
+        min_success=None if floor is None else float(floor),
+        simulator_allowed=requirements.simulator_allowed,
+    )
 
 
 def _begin(job: QuantumJob, seen: Observed, given_up: tuple[Attempt, ...]) -> Step:

@@ -1,15 +1,29 @@
-"""Which node gets a job: filter, then score. For now the score is the queue's length, and the status says so."""
+"""Which node gets a job: filter by what it needs, then score by predicted success and wait.
+
+    score = success probability − WAIT_WEIGHT · wait / (wait + HALF_WAIT)
+
+Success comes first: of two devices the better one is taken, until its queue is so much longer that the difference is
+not worth it; the whole weight, which an endless queue costs, is a fifth of a success. Of equal nodes the shorter queue
+wins, so that simulators, which all succeed with 1, are taken in turn. A floor (`minSuccessProbability`) is never traded.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from omnixan.edge_network.api.quantumjob import MAX_REJECTED, Placement, Rejection
+from omnixan.edge_network.api.quantumjob import MAX_REJECTED, Placement, Prediction, Rejection
+from omnixan_operator.decide.esp import Load, Quality, success_probability
 from omnixan_operator.reasons import Reason
 
-POLICY = "queue-length"
+POLICY = "success-probability"
+WAIT_WEIGHT = 0.2
+HALF_WAIT = 10.0
+"""Seconds of wait that cost half of WAIT_WEIGHT."""
+SIMULATED_RUN_SECONDS = 0.05
+"""What a run on a simulator is taken to last: they have no pace of their own."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +40,22 @@ class Offer:
     """Unfinished runs on it."""
     state: str = ""
     """Why it is not ready."""
+    backend: str = "simulator"
+    """simulator, or emulator."""
+    quality: Quality | None = None
+    """Of a device or its emulator: its calibration; None where it has not (yet) reported a valid one."""
+    wait_seconds: float | None = None
+    """Time of the device for the unfinished runs; None: not known, taken from their number."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether it makes no errors."""
+        return self.backend == "simulator"
+
+    @property
+    def wait(self) -> float:
+        """Seconds before a new run begins."""
+        return self.backlog * SIMULATED_RUN_SECONDS if self.wait_seconds is None else self.wait_seconds
 
 
 @dataclass(frozen=True)
@@ -35,6 +65,12 @@ class Need:
     qubits: int
     tiers: tuple[str, ...] = ()
     """Empty: all."""
+    load: Load | None = None
+    """What its program asks of a device; None for an algorithm, whose loop runs on simulators only."""
+    min_success: float | None = None
+    """Floor of the success probability; None: none."""
+    simulator_allowed: bool = True
+    """Whether a simulator may run it."""
 
 
 @dataclass(frozen=True)
@@ -48,48 +84,107 @@ class Choice:
 
 
 def place(need: Need, offers: Iterable[Offer]) -> Choice:
-    """The fitting node with the fewest unfinished runs; of equals the first by name."""
+    """The fitting node of the best score; of equals the one with fewer unfinished runs, then the first by name."""
     nodes = sorted(offers, key=lambda offer: offer.node)
-    rejected = [rejection for offer in nodes if (rejection := reject(need, offer)) is not None]
-    names = {rejection.node for rejection in rejected}
-    fitting = [offer for offer in nodes if offer.node not in names]
-    best = min(fitting, key=lambda offer: offer.backlog, default=None)
+    rejected: list[Rejection] = []
+    best: tuple[tuple[float, int, str], Offer, float] | None = None
+    for offer in nodes:
+        predicted = success(need, offer)
+        rejection = reject(need, offer, predicted)
+        if rejection is not None:
+            rejected.append(rejection)
+            continue
+        rank = (-score(predicted, offer.wait), offer.backlog, offer.node)
+        if best is None or rank < best[0]:
+            best = rank, offer, predicted
+    return _choice(need, nodes, rejected, best)
+
+
+def score(success: float, wait: float) -> float:
+    """What a node is worth: see above. `wait` in seconds."""
+    return success - WAIT_WEIGHT * wait / (wait + HALF_WAIT)
+
+
+def success(need: Need, offer: Offer) -> float:
+    """The predicted success probability of one shot there; not a number where nothing can be predicted."""
+    if offer.exact:
+        return 1.0
+    if need.load is None or offer.quality is None:
+        return math.nan
+    return success_probability(need.load, offer.quality)
+
+
+def reject(need: Need, offer: Offer, predicted: float) -> Rejection | None:
+    """The first constraint that the node does not meet, or None if it fits."""
+    constraint = _unmet(need, offer, predicted)
+    if constraint is None:
+        return None
+    name, actual, required = constraint
+    return Rejection(node=offer.node, constraint=name, actual=actual, required=required)
+
+
+def _unmet(need: Need, offer: Offer, predicted: float) -> tuple[str, str, str] | None:
+    if need.tiers and offer.tier not in need.tiers:
+        return "tier", offer.tier, " or ".join(need.tiers)
+    if not offer.ready:
+        return "ready", offer.state[:256] or "not ready", "ready"
+    if offer.draining:
+        return "draining", "draining", "not draining"
+    if offer.exact and not need.simulator_allowed:
+        return "simulatorAllowed", offer.backend, "a device or its emulator"
+    if not offer.exact and need.load is None:
+        return "algorithm", offer.backend, "a simulator"
+    if offer.qubits < need.qubits:
+        return "qubits", str(offer.qubits), str(need.qubits)
+    if not offer.exact and offer.quality is None:
+        return "calibration", "none reported", "reported"
+    if need.min_success is not None and not predicted >= need.min_success:
+        return "minSuccessProbability", decimal(predicted), decimal(need.min_success)
+    return None
+
+
+def decimal(number: float) -> str:
+    """A number with at most four significant digits, as a decimal string; under a millionth it is 0."""
+    return "0" if abs(number) < 1e-6 else f"{number:.4g}"
+
+
+def _choice(need: Need, nodes: list[Offer], rejected: list[Rejection], best: tuple[object, Offer, float] | None) -> Choice:
+    node = prediction = None
     if best is None:
         reason = Reason.NO_NODE_FITS if nodes else Reason.NO_NODES
         message = _none_fits(need, rejected) if nodes else "the EdgeCluster has no nodes yet"
     else:
-        reason = Reason.PLACED
-        runs = "no unfinished run" if best.backlog == 0 else f"{best.backlog} unfinished runs"
-        message = f"{best.node}: {runs}, the fewest of {len(fitting)} fitting nodes (of equals the first by name)"
+        _, offer, predicted = best
+        node, reason = offer.node, Reason.PLACED
+        prediction = Prediction(success_probability=decimal(predicted), wait_seconds=decimal(offer.wait))
+        runs = {0: "no unfinished run", 1: "1 unfinished run"}.get(offer.backlog, f"{offer.backlog} unfinished runs")
+        fitting = len(nodes) - len(rejected)
+        message = (
+            f"{node}: success probability {prediction.success_probability}, {runs} ({prediction.wait_seconds} s), "
+            f"the best of {fitting} fitting nodes"
+        )
     placement = Placement(
         policy=POLICY,
-        node=best.node if best else None,
+        node=node,
         reason=message,
+        predicted=prediction,
         rejected=rejected[:MAX_REJECTED] or None,
         rejected_count=len(rejected),
     )
-    return Choice(placement.node, placement, reason, message)
-
-
-def reject(need: Need, offer: Offer) -> Rejection | None:
-    """The first constraint that the node does not meet, or None if it fits."""
-    if need.tiers and offer.tier not in need.tiers:
-        return Rejection(node=offer.node, constraint="tier", actual=offer.tier, required=" or ".join(need.tiers))
-    if not offer.ready:
-        return Rejection(node=offer.node, constraint="ready", actual=offer.state[:256] or "not ready", required="ready")
-    if offer.draining:
-        return Rejection(node=offer.node, constraint="draining", actual="draining", required="not draining")
-    if offer.qubits < need.qubits:
-        return Rejection(node=offer.node, constraint="qubits", actual=str(offer.qubits), required=str(need.qubits))
-    return None
+    return Choice(node, placement, reason, message)
 
 
 def _none_fits(need: Need, rejected: list[Rejection]) -> str:
+    floor = "" if need.min_success is None else decimal(need.min_success)
     words = {
         "tier": f"of another tier than {' or '.join(need.tiers)}",
         "ready": "not ready",
         "draining": "being drained",
+        "simulatorAllowed": "simulators, which the job does not allow",
+        "algorithm": "without a simulator, which an algorithm needs",
         "qubits": f"with fewer than {need.qubits} qubits",
+        "calibration": "without a calibration",
+        "minSuccessProbability": f"with a predicted success probability under {floor}",
     }
     counts = Counter(rejection.constraint for rejection in rejected)
     parts = [f"{counts[constraint]} {text}" for constraint, text in words.items() if counts[constraint]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime
 
 from omnixan.edge_network.api.edgecluster import EdgeCluster
@@ -24,18 +23,16 @@ from omnixan_operator.decide.joblife import (
     Step,
     Wait,
 )
-from omnixan_operator.decide.placement import Offer
 from omnixan_operator.desired.common import claim_mark
 from omnixan_operator.desired.quantumrun import quantum_run, seed
 from omnixan_operator.keys import Key
 from omnixan_operator.kinds import Object
 from omnixan_operator.reasons import Reason
 from omnixan_operator.reconcile import results
-from omnixan_operator.reconcile.context import Context, alive, condition, parse, paused
+from omnixan_operator.reconcile.context import Context, alive, parse, paused
+from omnixan_operator.reconcile.offers import offers
 from omnixan_operator.status import quantumjob as status
 from omnixan_operator.store import (
-    EDGE_NODES_BY_CLUSTER,
-    OPEN_RUNS_BY_NODE,
     RUNS_BY_JOB,
     controller_of,
     name_of,
@@ -188,7 +185,7 @@ def _observe(ctx: Context, job: QuantumJob) -> Observed:
         analysis=_analysis(ctx, job),
         cluster=cluster,
         tenant=cluster is None or tenancy.takes(cluster, job.metadata.namespace, labels),
-        offers=tuple(_offers(ctx, cluster)) if cluster is not None else (),
+        offers=tuple(offers(ctx, cluster)) if cluster is not None else (),
         run=run,
         node_gone=run is not None and cluster is not None and _node_gone(ctx, cluster, run.node),
     )
@@ -231,27 +228,6 @@ def _run(obj: Object) -> RunSeen | None:
         progress=run.status.progress,
         usage=run.status.usage,
     )
-
-
-def _offers(ctx: Context, cluster: EdgeCluster) -> list[Offer]:
-    on_their_way = Counter(ctx.placing.values())
-    offers = []
-    for obj in ctx.store.find(EDGE_NODES_BY_CLUSTER, cluster.metadata.uid):
-        if not alive(obj):
-            continue
-        place, ready = (namespace_of(obj), name_of(obj)), condition(obj, "Ready")
-        offers.append(
-            Offer(
-                node=name_of(obj),
-                tier=obj["spec"]["tier"],
-                qubits=obj.get("status", {}).get("qubits") or 0,
-                ready=ready.get("status") == "True",
-                draining=bool(obj["spec"].get("drain")),
-                backlog=ctx.store.count_by(OPEN_RUNS_BY_NODE, place) + on_their_way[place],
-                state=ready.get("message", "not looked at yet"),
-            )
-        )
-    return offers
 
 
 def _node_gone(ctx: Context, cluster: EdgeCluster, node: str) -> bool:

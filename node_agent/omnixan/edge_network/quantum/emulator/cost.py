@@ -22,7 +22,7 @@ MAX_DENSITY_QUBITS = 10
 TRIAL_SHOTS = 4
 MAX_TRIAL_SECONDS = 10.0
 """No trial is begun whose bound is higher."""
-SURE_SECONDS = 5.0
+SURE_SECONDS = 30.0
 """A bound below this needs no trial."""
 
 DENSITY_ITEM, DENSITY_AMPLITUDE = 5e-4, 8e-9

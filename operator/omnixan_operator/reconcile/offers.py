@@ -1,0 +1,76 @@
+"""What the nodes of an EdgeCluster offer, out of the store."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Any
+
+from omnixan.edge_network.api.edgecluster import EdgeCluster
+from omnixan_operator.decide.esp import Quality, quality_of
+from omnixan_operator.decide.placement import Offer
+from omnixan_operator.kinds import Object
+from omnixan_operator.reconcile.context import Context, alive, condition
+from omnixan_operator.store import EDGE_NODES_BY_CLUSTER, OPEN_RUNS_BY_NODE, name_of, namespace_of
+
+DEFAULT_SHOTS = 1024
+LOOKED_AT = 32
+"""Of a longer queue the first runs are looked at, and the rest taken to be like them: placement must stay quick."""
+MAX_REMEMBERED = 10_000
+
+_qualities: OrderedDict[tuple[str, str], tuple[Any, Quality | None]] = OrderedDict()
+"""Parsed calibrations by node. An entry holds the very object it was parsed from, so that none can pass for another's."""
+
+
+def offers(ctx: Context, cluster: EdgeCluster) -> list[Offer]:
+    """One offer for every living EdgeNode of the cluster. Runs on their way to the API server count as queued."""
+    on_their_way = Counter(ctx.placing.values())
+    found = []
+    for obj in ctx.store.find(EDGE_NODES_BY_CLUSTER, cluster.metadata.uid):
+        if alive(obj):
+            found.append(_offer(ctx, obj, on_their_way[namespace_of(obj), name_of(obj)]))
+    return found
+
+
+def _offer(ctx: Context, node: Object, on_their_way: int) -> Offer:
+    place, ready = (namespace_of(node), name_of(node)), condition(node, "Ready")
+    status = node.get("status", {})
+    backlog = ctx.store.count_by(OPEN_RUNS_BY_NODE, place) + on_their_way
+    quality = _quality(place, status.get("calibration"))
+    return Offer(
+        node=name_of(node),
+        tier=node["spec"]["tier"],
+        qubits=status.get("qubits") or 0,
+        ready=ready.get("status") == "True",
+        draining=bool(node["spec"].get("drain")),
+        backlog=backlog,
+        state=ready.get("message", "not looked at yet"),
+        backend=status.get("backend") or "simulator",
+        quality=quality,
+        wait_seconds=None if quality is None else _wait(ctx, place, backlog, quality),
+    )
+
+
+def _quality(place: tuple[str, str], calibration: Mapping[str, Any] | None) -> Quality | None:
+    if calibration is None:
+        return None
+    known = _qualities.get(place)
+    if known is None or known[0] is not calibration:
+        known = _qualities[place] = calibration, quality_of(calibration)
+        while len(_qualities) > MAX_REMEMBERED:
+            _qualities.popitem(last=False)
+    return known[1]
+
+
+def _wait(ctx: Context, place: tuple[str, str], backlog: int, quality: Quality) -> float:
+    """Time of the device for the runs before: their shots, each with its readout and the pause after it."""
+    if not backlog:
+        return 0.0
+    shots = [_shots(run) for run in ctx.store.find(OPEN_RUNS_BY_NODE, place)[:LOOKED_AT]] or [DEFAULT_SHOTS]
+    return backlog * fmean(shots) * quality.shot_seconds()
+
+
+def _shots(run: Object) -> int:
+    sampler = run["spec"].get("primitive", {}).get("sampler") or {}
+    return int(sampler.get("shots", DEFAULT_SHOTS))
