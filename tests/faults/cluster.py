@@ -6,7 +6,6 @@ import random
 import uuid
 from typing import Any
 
-from omnixan.edge_network.api.meta import API_VERSION
 from tests.faults.apiserver.resources import BY_KIND, Object
 from tests.faults.apiserver.server import APPLY, MERGE, ApiServer, Request
 from tests.faults.virtualtime import VirtualLoop
@@ -82,15 +81,19 @@ class Cluster:
         """A pool of an EdgeCluster."""
         return {"name": name, "tier": tier, "nodeSelector": {"role": role}, "qpu": {"qubits": 8}} | fields
 
-    def edge_cluster(self, name: str, nodes: int, *pools: Object, namespace: str = NAMESPACE, **spec: Any) -> tuple[int, Object]:
+    def edge_cluster(
+        self, name: str, nodes: int, *pools: Object, namespace: str = NAMESPACE, **spec: Any
+    ) -> tuple[int, Object]:
         """An EdgeCluster."""
         metadata = {"name": name, "namespace": namespace}
         spec = {"nodes": nodes, "pools": list(pools) or [self.pool()], "tenants": {"namespaceSelector": {}}} | spec
-        return self.create("EdgeCluster", {"apiVersion": API_VERSION, "kind": "EdgeCluster", "metadata": metadata, "spec": spec})
+        return self.create("EdgeCluster", {"kind": "EdgeCluster", "metadata": metadata, "spec": spec})
 
-    def job(self, name: str, cluster: str = "ec", namespace: str = TENANTS[0], qubits: int = 2, **spec: Any) -> tuple[int, Object]:
+    def job(
+        self, name: str, cluster: str = "ec", namespace: str = TENANTS[0], qubits: int = 2, **spec: Any
+    ) -> tuple[int, Object]:
         """A job whose program takes `qubits`; programs of equal width are equal."""
         text = f"OPENQASM 3.0; qubit[{qubits}] q; bit[{qubits}] c; c = measure q;"
         spec = {"clusterRef": {"namespace": NAMESPACE, "name": cluster}, "program": {"inline": {"data": text}}} | spec
         metadata = {"name": name, "namespace": namespace}
-        return self.create("QuantumJob", {"apiVersion": API_VERSION, "kind": "QuantumJob", "metadata": metadata, "spec": spec})
+        return self.create("QuantumJob", {"kind": "QuantumJob", "metadata": metadata, "spec": spec})

@@ -10,7 +10,10 @@ import asyncio
 import contextvars
 import logging
 import random
+import sys
+import time
 import types
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, tzinfo
@@ -22,6 +25,7 @@ import aiohttp.connector
 import yaml
 
 from omnixan_operator import events, main
+from omnixan_operator.election import LeadershipLostError
 from omnixan_operator.settings import Settings
 from tests.faults.virtualtime import CLIENT, VirtualLoop
 from tests.faults.wire import MemoryNetwork
@@ -41,7 +45,14 @@ def surroundings(loop: VirtualLoop, directory: Path, seed: int) -> Iterator[None
     """Clocks, kubeconfig and sockets of the process, for as long as the context is open."""
     path = directory / "kubeconfig"
     path.write_text(yaml.safe_dump(KUBECONFIG))
-    clock = types.SimpleNamespace(monotonic=loop.time, time=lambda: loop.wall().timestamp(), perf_counter=loop.time)
+    clock = types.SimpleNamespace(
+        monotonic=loop.time,
+        perf_counter=loop.time,
+        time=lambda: loop.wall().timestamp(),
+        CLOCK_BOOTTIME=time.CLOCK_BOOTTIME,
+        clock_gettime=lambda _: loop.time(),
+    )
+    identities = types.SimpleNamespace(uuid4=lambda: uuid.UUID(int=random.getrandbits(128), version=4))
 
     class WallClock(datetime):
         @classmethod
@@ -53,12 +64,14 @@ def surroundings(loop: VirtualLoop, directory: Path, seed: int) -> Iterator[None
 
     state = random.getstate()
     with ExitStack() as stack:
-        stack.enter_context(patch.dict("os.environ", {"KUBECONFIG": str(path)}))
+        stack.enter_context(patch.dict("os.environ", {"KUBECONFIG": str(path), "HOME": str(directory)}, clear=True))
         stack.enter_context(patch.object(aiohttp.connector.aiohappyeyeballs, "start_connection", start_connection))
         stack.enter_context(patch.object(aiohttp.connector, "monotonic", loop.time))
         for module in _with_clocks():
             if hasattr(module, "time") and isinstance(module.time, types.ModuleType):
                 stack.enter_context(patch.object(module, "time", clock))
+            if getattr(module, "uuid", None) is uuid:
+                stack.enter_context(patch.object(module, "uuid", identities))
             if getattr(module, "datetime", None) is datetime:
                 stack.enter_context(patch.object(module, "datetime", WallClock))
         random.seed(seed)  # the work queue's jitter
@@ -69,8 +82,6 @@ def surroundings(loop: VirtualLoop, directory: Path, seed: int) -> Iterator[None
 
 
 def _with_clocks() -> list[Any]:
-    import sys
-
     names = [name for name in sys.modules if name.split(".")[0] == "omnixan_operator"]
     return [main, events, *(sys.modules[name] for name in sorted(names) if sys.modules[name] not in (main, events))]
 
@@ -92,16 +103,19 @@ class Operators:
         self._workers = workers
         self._count = 0
         self.running: dict[str, Process] = {}
-        self.errors: list[BaseException] = []
         self.crashes: list[str] = []
         """Why processes ended by themselves; Kubernetes would start them again, and so do we."""
+        self.errors: list[BaseException] = []
+        """Those of them that did not just lose the election."""
         loop.on_suicide = self.kill
 
     def start(self) -> str:
         """Start one; returns its name."""
         self._count += 1
         name = f"operator-{self._count}"
-        settings = Settings(agent_image="registry.invalid/agent:1", pod_name=name, metrics_host="127.0.0.1", workers=self._workers)
+        settings = Settings(
+            agent_image="registry.invalid/agent:1", pod_name=name, metrics_host="127.0.0.1", workers=self._workers
+        )
         context = contextvars.copy_context()
         context.run(CLIENT.set, name)
         task = self._loop.create_task(main.run(settings), name=name, context=context)
@@ -114,7 +128,9 @@ class Operators:
             return
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self.errors.append(error); self.crashes.append(f"{name} at {self._loop.now:.1f} s: {type(error).__name__}: {error}")
+            if not isinstance(error.__cause__, LeadershipLostError):
+                self.errors.append(error)
+            self.crashes.append(f"{name} at {self._loop.now:.1f} s: {type(error).__name__}: {error}")
             self._loop.call_later(2.0, self.start)
 
     def kill(self, name: str) -> None:

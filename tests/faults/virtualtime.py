@@ -38,6 +38,40 @@ class Network(Protocol):
         """A connection to the program analyzer's Unix socket."""
 
 
+class _Task(asyncio.Task[Any]):
+    """Sets of tasks are walked through in an order that follows from their making, not from their addresses."""
+
+    def __new__(cls, *args: Any, loop: VirtualLoop, **kwargs: Any) -> _Task:
+        task = super().__new__(cls)
+        task.number = loop.next_number()
+        return task
+
+    number: int
+
+    def __hash__(self) -> int:
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class _Future(asyncio.Future[Any]):
+    """As above."""
+
+    def __new__(cls, *, loop: VirtualLoop) -> _Future:
+        future = super().__new__(cls)
+        future.number = loop.next_number()
+        return future
+
+    number: int
+
+    def __hash__(self) -> int:
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
 class _Selector(selectors.BaseSelector):
     """Registers what asyncio registers (its self-pipe), and lets virtual time pass instead of waiting."""
 
@@ -71,6 +105,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         selector = _Selector()
+        self._numbers = 0
         super().__init__(selector)
         selector.loop = self
         self._clock_resolution = 1e-6
@@ -90,11 +125,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _make_task(self, loop: Any, coro: Any, context: Any = None) -> asyncio.Task[Any]:
         client = CLIENT.get() if context is None else context.get(CLIENT, "")
-        task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, context=context)
+        task: asyncio.Task[Any] = _Task(coro, loop=loop, context=context)
         mine = self.tasks.setdefault(client, set())
         mine.add(task)
         task.add_done_callback(mine.discard)
         return task
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return _Future(loop=self)
+
+    def next_number(self) -> int:
+        """Of a task or future."""
+        self._numbers += 1
+        return self._numbers
 
     def freeze(self, client: str) -> None:
         """From now on nothing of this client runs, as after SIGSTOP; for ever, it is SIGKILL: no clean-up code runs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,18 +87,28 @@ class Climate:
 class Weather:
     """The climate at work, with outages: spans of time in which every request is answered 500."""
 
-    def __init__(self, rng: random.Random, climate: Climate) -> None:
-        self._rng = rng
+    def __init__(self, seed: int | str, climate: Climate) -> None:
+        self._seed = seed
+        self._drawn: Counter[str] = Counter()
         self.climate = climate
         self.calm = True
         self.outages: list[tuple[float, float]] = []
 
-    def _is(self, share: float) -> bool:
-        return not self.calm and share > 0 and self._rng.random() < share
+    def _source(self, what: str) -> random.Random:
+        """A random source for the next draw about something: what is drawn about others has no influence on it."""
+        self._drawn[what] += 1
+        return random.Random(f"{self._seed} {what} {self._drawn[what]}")
+
+    def _is(self, share: float, what: str) -> bool:
+        return not self.calm and share > 0 and self._source(what).random() < share
 
     def out(self, now: float) -> bool:
         """Whether the API server answers 500 to everything."""
         return any(start <= now < end for start, end in self.outages)
+
+    def latency(self, what: str) -> float:
+        """Seconds that bytes take on the way; the order of what is sent at one moment is drawn, too."""
+        return self._source(f"latency {what}").uniform(0.0005, 0.0015)
 
     def fate(self, now: float, request: Request) -> Fate:
         """What happens to a request that is sent now."""
@@ -105,51 +116,56 @@ class Weather:
             return Fate(code=500)
         if self.calm:
             return CLEAR
-        climate, rng = self.climate, self._rng
-        if self._is(climate.breaks):
-            return Fate(breaks_before=True)
-        if self._is(climate.lost_answers):
-            return Fate(breaks_after=True)
-        if self._is(climate.vanishing):
-            return Fate(vanishes=True)
-        if self._is(climate.errors):
-            return Fate(code=rng.choice((500, 500, 503, 504)))
-        if self._is(climate.throttled):
-            return Fate(code=429, retry_after=rng.choice((0, 1, 1, 2, 7)))
-        if self._is(climate.slow):
-            return Fate(delay=rng.choice((0.05, 0.5, 2.0, 12.0)), delay_after=rng.choice((0.0, 0.5, 5.0, 31.0)))
+        climate, rng = self.climate, self._source(f"{request.client} {request.method} {request.path} {request.watches}")
+        dice = rng.random()
+        for share, fate in (
+            (climate.breaks, Fate(breaks_before=True)),
+            (climate.lost_answers, Fate(breaks_after=True)),
+            (climate.vanishing, Fate(vanishes=True)),
+            (climate.errors, Fate(code=rng.choice((500, 500, 503, 504)))),
+            (climate.throttled, Fate(code=429, retry_after=rng.choice((0, 1, 1, 2, 7)))),
+            (climate.slow, Fate(delay=rng.choice((0.05, 0.5, 2.0, 12.0)), delay_after=rng.choice((0.0, 0.5, 5.0, 31.0)))),
+        ):
+            if dice < share:
+                return fate
+            dice -= share
         return CLEAR
 
-    def connection_fails(self, now: float) -> bool:
-        return self._is(self.climate.refused_connections)
+    def connection_fails(self, client: str) -> bool:
+        return self._is(self.climate.refused_connections, f"connect {client}")
 
-    def analyzer_fails(self, now: float) -> bool:
-        return self._is(self.climate.analyzer)
+    def analyzer_fails(self, client: str) -> bool:
+        return self._is(self.climate.analyzer, f"analyzer {client}")
 
     def analyzer_seconds(self) -> float:
         """How long the analyzer takes for one program."""
-        return 0.005 if self.calm else self._rng.choice((0.005, 0.02, 0.3))
+        return 0.005 if self.calm else self._source("analysis").choice((0.005, 0.02, 0.3))
 
-    def watch_lag(self, now: float) -> float:
+    def watch_lag(self, watch: str) -> float:
         """Seconds by which the next delivery of a watch is late."""
-        return self._rng.uniform(0.0, self.climate.lag) if self._is(self.climate.late_share) else 0.0
+        late = self._is(self.climate.late_share, f"late {watch}")
+        return self._source(f"lag {watch}").uniform(0.0, self.climate.lag) if late else 0.0
 
-    def watch_mood(self, now: float) -> str:
+    def watch_mood(self, watch: str) -> str:
         """What happens to one delivery."""
+        if self.calm:
+            return ""
+        climate, dice = self.climate, self._source(f"mood {watch}").random()
         for mood, share in (
-            ("duplicate", self.climate.duplicates),
-            ("reorder", self.climate.reordered),
-            ("drop", self.climate.dropped),
-            ("cut", self.climate.cut_watches),
+            ("duplicate", climate.duplicates),
+            ("reorder", climate.reordered),
+            ("drop", climate.dropped),
+            ("cut", climate.cut_watches),
         ):
-            if self._is(share):
+            if dice < share:
                 return mood
+            dice -= share
         return ""
 
-    def shuffle(self, events: list[Any]) -> None:
+    def shuffle(self, watch: str, events: list[Any]) -> None:
         """Put events into another order."""
-        self._rng.shuffle(events)
+        self._source(f"order {watch}").shuffle(events)
 
-    def until_noticed(self) -> float:
+    def until_noticed(self, watch: str) -> float:
         """Seconds from a dropped event to the break of its watch."""
-        return self._rng.uniform(0.1, 20.0)
+        return self._source(f"noticed {watch}").uniform(0.1, 20.0)

@@ -142,7 +142,7 @@ class MemoryNetwork:
         self._cut.discard(client)
 
     async def connect(self, client: str, factory: Callable[[], asyncio.Protocol]) -> tuple[Any, Any]:
-        await self._reach(client, self.weather.connection_fails(self.loop.now))
+        await self._reach(client, self.weather.connection_fails(client))
         protocol = factory()
         server = HttpConnection(self, client)
         pipe = Pipe(self, client, protocol, server.feed)
@@ -152,7 +152,7 @@ class MemoryNetwork:
         return pipe, protocol
 
     async def connect_unix(self, client: str, factory: Callable[[], asyncio.Protocol]) -> tuple[Any, Any]:
-        await self._reach("", self.weather.analyzer_fails(self.loop.now))
+        await self._reach("", self.weather.analyzer_fails(client))
         protocol = factory()
         analyzer = _AnalyzerConnection(self)
         pipe = Pipe(self, client, protocol, analyzer.feed)
@@ -162,7 +162,7 @@ class MemoryNetwork:
 
     async def _reach(self, client: str, fails: bool) -> None:
         await asyncio.sleep(LATENCY)
-        while self.is_cut(client):
+        while self.is_cut(client):  # noqa: ASYNC110 (time is virtual)
             await asyncio.sleep(1.0)  # SYN packets vanish; the client has a timeout of its own
         if fails:
             raise ConnectionRefusedError(111, "Connection refused")
@@ -201,7 +201,8 @@ class HttpConnection:
         self._buffer += data
         while (request := self._parse()) is not None:
             fate = self._network.weather.fate(self._loop.now, request)
-            self._loop.call_later(LATENCY + fate.delay, self._arrive, request, fate)
+            latency = self._network.weather.latency(f"{request.client} {request.method} {request.path}")
+            self._loop.call_later(latency + fate.delay, self._arrive, request, fate)
 
     def _parse(self) -> Request | None:
         head, mark, rest = self._buffer.partition(b"\r\n\r\n")
@@ -244,7 +245,8 @@ class HttpConnection:
             self._loop.call_later(LATENCY, self.pipe.lose, ConnectionResetError(104, "Connection reset by peer"))
             return
         data = json.dumps(body).encode()
-        head = f"HTTP/1.1 {code} {_PHRASES.get(code, 'OK')}\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n"
+        head = f"HTTP/1.1 {code} {_PHRASES.get(code, 'OK')}\r\nContent-Type: application/json\r\n"
+        head += f"Content-Length: {len(data)}\r\n"
         if fate.retry_after:
             head += f"Retry-After: {fate.retry_after}\r\n"
         self._loop.call_later(
@@ -292,6 +294,7 @@ class _Stream:
         self._watch = watch
         self._scheduled = False
         self._ended = False
+        self._name = f"{pipe.client} {watch.place.resource.kind}"
         watch.wake = self._wake
         self._timers = [network.loop.call_later(seconds, self._time_out)]
         if watch.bookmarks:
@@ -301,22 +304,22 @@ class _Stream:
     def _wake(self) -> None:
         if not self._scheduled and self._watch.pending and not self._ended:
             self._scheduled = True
-            delay = LATENCY + self._network.weather.watch_lag(self._loop.now)
+            delay = self._network.weather.latency(self._name) + self._network.weather.watch_lag(self._name)
             self._timers.append(self._loop.call_later(delay, self._flush))
 
     def _flush(self) -> None:
         self._scheduled = False
         if self._ended or self._pipe.closed:
             return
-        mood = self._network.weather.watch_mood(self._loop.now)
+        mood = self._network.weather.watch_mood(self._name)
         pending = self._watch.pending
         events = [pending.popleft() for _ in range(len(pending))]
         if mood == "reorder":
-            self._network.weather.shuffle(events)
+            self._network.weather.shuffle(self._name, events)
         for event in events:
             if mood == "drop" and event["type"] != "ERROR":
                 self._network.must_list_again.add((self._pipe.client, self._watch.place.resource.kind))
-                self._timers.append(self._loop.call_later(self._network.weather.until_noticed(), self._break))
+                self._timers.append(self._loop.call_later(self._network.weather.until_noticed(self._name), self._break))
                 mood = ""
                 continue
             if mood == "cut":

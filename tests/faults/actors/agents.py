@@ -76,7 +76,12 @@ class Agents:
 
     def _begin(self, run: Object) -> None:
         uid, node = run["metadata"]["uid"], run["spec"]["nodeName"]
-        if uid in self._working or run.get("status", {}).get("state") in OVER or node in self.silent or not self._is_up(node):
+        if (
+            uid in self._working
+            or run.get("status", {}).get("state") in OVER
+            or node in self.silent
+            or not self._is_up(node)
+        ):
             return
         if self.cluster.api.find("EdgeNode", run["metadata"]["namespace"], node) is None:
             return

@@ -6,11 +6,10 @@ A field is a path of the tokens of `fieldsV1`: `f:name`, `k:{"key":…}` for an 
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 
-from tests.faults.apiserver.resources import Object, Resource
+from tests.faults.apiserver.resources import Object, Resource, copied
 from tests.faults.apiserver.schema import Schema
 
 Path = tuple[str, ...]
@@ -150,7 +149,7 @@ def set_at(obj: Any, path: Path, value: Any) -> None:
         if sort == "f":
             following = path[number + 1][0] if not last else ""
             if last:
-                obj[rest] = copy.deepcopy(value)
+                obj[rest] = copied(value)
                 return
             if not isinstance(obj.get(rest), list if following in "kv" else dict):
                 obj[rest] = [] if following in "kv" else {}
@@ -224,7 +223,7 @@ class Owners:
 def merge_patch(target: Any, patch: Any) -> Any:
     """RFC 7386."""
     if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
+        return copied(patch)
     result = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
         if value is None:

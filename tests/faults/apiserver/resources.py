@@ -10,6 +10,15 @@ from tests.faults.apiserver.schema import Schema, schemas
 Object = dict[str, Any]
 
 
+def copied(value: Any) -> Any:
+    """A deep copy of JSON: several times faster than `copy.deepcopy`."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    return value
+
+
 @dataclass(frozen=True)
 class Resource:
     """One resource; custom ones have a schema."""

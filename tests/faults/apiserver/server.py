@@ -7,7 +7,6 @@ What it claims to do as the real one does is in tests/faults/conformance, which 
 from __future__ import annotations
 
 import base64
-import copy
 import json
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.faults.apiserver import apply, schema
-from tests.faults.apiserver.resources import BY_KIND, Object, Place, Resource, discovery, locate
+from tests.faults.apiserver.resources import BY_KIND, Object, Place, Resource, copied, discovery, locate
 from tests.faults.apiserver.selectors import field_selector, label_selector
 
 APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
@@ -100,7 +99,7 @@ class Watch:
         if after:
             self.pending.append({"type": "MODIFIED" if before else "ADDED", "object": event.new})
         elif before:
-            gone = copy.deepcopy(event.old)
+            gone = copied(event.old)
             assert gone is not None
             gone["metadata"]["resourceVersion"] = str(event.version)
             self.pending.append({"type": "DELETED", "object": gone})
@@ -242,7 +241,7 @@ class ApiServer:
     # Writes.
 
     def _create(self, place: Place, request: Request) -> Object:
-        sent = copy.deepcopy(request.body)
+        sent = copied(request.body)
         metadata = sent.get("metadata") or {}
         _same_kind(sent, place.resource)
         if place.resource.namespaced and metadata.setdefault("namespace", place.namespace) != place.namespace:
@@ -288,7 +287,7 @@ class ApiServer:
     def _put(self, place: Place, request: Request) -> Object:
         live = self._get(place)
         _preconditions(place, request.body.get("metadata") or {}, live)
-        return self._update(place, request, live, copy.deepcopy(request.body))
+        return self._update(place, request, live, copied(request.body))
 
     def _update(self, place: Place, request: Request, live: Object, wanted: Object) -> Object:
         resource, status_only = place.resource, place.subresource == "status"
@@ -297,13 +296,11 @@ class ApiServer:
         after = apply.owned(new, resource, status_only=status_only)
         changed = {path for path, value in after.items() if path not in before or before[path] != value}
         owners = apply.Owners(live["metadata"].get("managedFields"))
-        owners.updated(
-            (_manager(request), "Update", place.subresource), changed, set(before) - set(after), self._time()
-        )
+        owners.updated((_manager(request), "Update", place.subresource), changed, set(before) - set(after), self._time())
         return self._commit(request, resource, live, new, owners)
 
     def _apply(self, place: Place, request: Request, live: Object | None) -> tuple[int, Object]:
-        resource, status_only, sent = place.resource, place.subresource == "status", copy.deepcopy(request.body)
+        resource, status_only, sent = place.resource, place.subresource == "status", copied(request.body)
         _same_kind(sent, resource)
         metadata = sent.setdefault("metadata", {})
         if metadata.setdefault("name", place.name) != place.name:
@@ -326,7 +323,7 @@ class ApiServer:
         owners = apply.Owners(live["metadata"].get("managedFields"))
         paths = apply.owned(sent, resource, status_only=status_only)
         self._settle_conflicts(place, live, owners, key, paths, force)
-        new = copy.deepcopy(live)
+        new = copied(live)
         for path in sorted(owners.sets.get(key, set()) - set(paths), key=lambda p: (p[-1] != ".", p)):
             if not any(path in others for other, others in owners.sets.items() if other != key):
                 apply.remove_at(new, path)
@@ -350,16 +347,23 @@ class ApiServer:
         for other, theirs in owners.sets.items():
             if other == key:
                 continue
-            lost = {path for path in theirs & set(paths) if path[-1] != "." and apply.get_at(live, path) != (True, paths[path])}
+            lost = {
+                path for path in theirs & set(paths) if path[-1] != "." and apply.get_at(live, path) != (True, paths[path])
+            }
             if lost and not force:
-                causes = [{"reason": "FieldManagerConflict", "message": f'conflict with "{other[0]}"', "field": _dotted(path)}
-                          for path in sorted(lost)]  # fmt: skip
+                cause = {"reason": "FieldManagerConflict", "message": f'conflict with "{other[0]}"'}
+                causes = [cause | {"field": _dotted(path)} for path in sorted(lost)]
                 raise Refusal(
-                    409, "Conflict", f"Apply failed with {len(lost)} conflicts", details={"name": place.name, "causes": causes}
+                    409,
+                    "Conflict",
+                    f"Apply failed with {len(lost)} conflicts",
+                    details={"name": place.name, "causes": causes},
                 )
             theirs -= lost
 
-    def _commit(self, request: Request, resource: Resource, live: Object | None, new: Object, owners: apply.Owners) -> Object:
+    def _commit(
+        self, request: Request, resource: Resource, live: Object | None, new: Object, owners: apply.Owners
+    ) -> Object:
         """Validate, count generations, store, tell watches and listeners. An unchanged object is not stored."""
         new["metadata"].pop("managedFields", None)
         if resource.schema is not None:
@@ -407,7 +411,9 @@ class ApiServer:
         found = list(schema.errors(new, resource.schema, live))
         if found:
             message = f'{resource.kind}.{resource.group} "{metadata["name"]}" is invalid: {"; ".join(found[:5])}'
-            causes = [{"reason": "FieldValueInvalid", "message": one, "field": one.partition(":")[0].lstrip(".")} for one in found]
+            causes = [
+                {"reason": "FieldValueInvalid", "message": one, "field": one.partition(":")[0].lstrip(".")} for one in found
+            ]
             raise Refusal(422, "Invalid", message, details={"name": metadata["name"], "causes": causes})
 
     def _delete(self, place: Place, request: Request) -> Object:
@@ -455,7 +461,10 @@ def _expired(message: str) -> Refusal:
 
 
 def _same_kind(sent: Object, resource: Resource) -> None:
-    if sent.get("kind", resource.kind) != resource.kind or sent.get("apiVersion", resource.api_version) != resource.api_version:
+    if (
+        sent.get("kind", resource.kind) != resource.kind
+        or sent.get("apiVersion", resource.api_version) != resource.api_version
+    ):
         raise Refusal(400, "BadRequest", "the API version or kind of the data does not match the expected one")
 
 
@@ -473,7 +482,7 @@ def _preconditions(place: Place, wanted: Object, live: Object) -> None:
 
 def _masked(resource: Resource, live: Object, wanted: Object, status_only: bool) -> Object:
     """`wanted` as far as this endpoint may write it, the rest from `live`."""
-    new = copy.deepcopy(live)
+    new = copied(live)
     if status_only:
         new.pop("status", None)
         if "status" in wanted:
@@ -499,7 +508,9 @@ def _content(obj: Object) -> Object:
 
 def _timeless(obj: Object) -> str:
     entries = [{k: v for k, v in e.items() if k != "time"} for e in obj["metadata"].get("managedFields", ())]
-    return json.dumps(sorted(entries, key=lambda e: (e["manager"], e["operation"], e.get("subresource", ""))), sort_keys=True)
+    return json.dumps(
+        sorted(entries, key=lambda e: (e["manager"], e["operation"], e.get("subresource", ""))), sort_keys=True
+    )
 
 
 def _at(obj: Object, path: tuple[str, ...]) -> Any:

@@ -1,0 +1,284 @@
+"""What must hold at every step, whatever the weather: checked at every write and every request, on the server's side.
+
+What an operator could know is tracked, too: an operator that acts on an old view is excused, one that has seen better is
+not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from omnixan.edge_network.api.meta import CLAIM_LABEL
+from tests.faults.actors.agents import Agents
+from tests.faults.apiserver.resources import Object
+from tests.faults.apiserver.server import Request, Write
+from tests.faults.cluster import Cluster
+from tests.faults.wire import MemoryNetwork
+
+TAKEN_IN = 2.0
+"""Seconds after which an event that reached an operator must have reached its decisions (on a calm event loop)."""
+KNOWN = 30.0
+"""Seconds after which a decision made before it, and sent late, must have arrived."""
+BURST_SECONDS, BURST = 10.0, 3000
+"""No operator sends more requests than that within that time: it would be a loop without a pause."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """An invariant that did not hold."""
+
+    invariant: str
+    time: float
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant} at {self.time:.3f} s: {self.what}"
+
+
+@dataclass
+class _Sight:
+    """What an operator was last told of an object, and since when it has known that."""
+
+    version: int
+    since: float
+    obj: Object
+    facts: dict[str, tuple[Any, float]]
+
+
+def is_operator(client: str) -> bool:
+    """Whether requests of this name are an operator's."""
+    return client.startswith("operator-")
+
+
+class Invariants:
+    """Watches the API server and the network; `violations` fills up."""
+
+    def __init__(self, cluster: Cluster, network: MemoryNetwork, agents: Agents) -> None:
+        self._cluster = cluster
+        self._agents = agents
+        self._network = network
+        self._loop = cluster.loop
+        self.violations: list[Violation] = []
+        self.steps = 0
+        self.digest = hashlib.sha256()
+        """Writes, answers and events so far."""
+        self.writes: list[tuple[float, str, str, str]] = []
+        """Operators' writes, Leases and Events apart: time, client, verb, path."""
+        self._sights: dict[str, dict[str, _Sight]] = {}
+        self._attempts: dict[tuple[str, int], str] = {}
+        self._recent: dict[str, deque[float]] = {}
+        cluster.api.listeners.append(self._on_write)
+        network.on_answer = self._on_answer
+        network.on_event = self._on_event
+
+    def violated(self, invariant: str, what: str) -> None:
+        """Write a violation down."""
+        self.violations.append(Violation(invariant, self._loop.now, what))
+
+    # What operators know.
+
+    def _on_event(self, client: str, event: Object) -> None:
+        self.steps += 1
+        self._saw(client, event["object"])
+
+    def _on_answer(self, client: str, request: Request, code: int, body: Object) -> None:
+        self.steps += 1
+        self._count(client)
+        if code < 300:
+            # A metadata-only list says only what is there; it does not fill the operator's store.
+            for obj in body.get("items", [body]) if "PartialObject" not in str(body.get("kind")) else ():
+                self._saw(client, obj)
+
+    def _saw(self, client: str, obj: Object) -> None:
+        metadata = obj.get("metadata", {})
+        if "uid" not in metadata:
+            return
+        version, now, seen = int(metadata["resourceVersion"]), self._loop.now, self._sights.setdefault(client, {})
+        last = seen.get(metadata["uid"])
+        if last is not None and last.version >= version:
+            return
+        facts = last.facts if last is not None else {}
+        current = _facts(obj)
+        new = {k: facts[k] if k in facts and facts[k][0] == v else (v, now) for k, v in current.items()}
+        seen[metadata["uid"]] = _Sight(version, now, obj, new)
+
+    def _knows(self, client: str, uid: str, fact: str, value: Any, seconds: float = KNOWN) -> bool:
+        """Whether an operator has known for so long that a fact about an object has this value."""
+        sight = self._sights.get(client, {}).get(uid)
+        if sight is None or fact not in sight.facts:
+            return False
+        found, since = sight.facts[fact]
+        return bool(found == value) and self._loop.now - since > seconds
+
+    def _count(self, client: str) -> None:
+        recent = self._recent.setdefault(client, deque())
+        recent.append(self._loop.now)
+        while recent[0] < self._loop.now - BURST_SECONDS:
+            recent.popleft()
+        if len(recent) > BURST and not any(v.invariant == "no hot loop" for v in self.violations):
+            self.violated("no hot loop", f"{client} sent {BURST} requests within {BURST_SECONDS:g} s")
+
+    # What is written.
+
+    def _on_write(self, write: Write) -> None:
+        self.steps += 1
+        mark = f"{self._loop.now:.9f} {write.request.client} {write.request.method} {write.request.path} {write.changed}"
+        self.digest.update(mark.encode())
+        client, kind = write.request.client, write.resource.kind
+        if is_operator(client) and kind not in ("Lease", "Event"):
+            self.writes.append((self._loop.now, client, write.request.method, write.request.path))
+            if not write.changed:
+                self._no_change(write)
+        check = getattr(self, f"_{kind}", None)
+        if check is not None:
+            check(write)
+
+    def _no_change(self, write: Write) -> None:
+        """A write that changes nothing, by an operator that had seen the object as it is."""
+        assert write.new is not None
+        metadata, client = write.new["metadata"], write.request.client
+        sight = self._sights.get(client, {}).get(metadata["uid"])
+        knew = sight is not None and sight.version >= int(metadata["resourceVersion"])
+        if knew and sight is not None and self._loop.now - sight.since > TAKEN_IN:
+            self.violated("no write without change", f"{client}: {write.request.method} {write.request.path}")
+
+    def _Node(self, write: Write) -> None:
+        old, new = _claim(write.old), _claim(write.new)
+        if old and new and old != new and is_operator(write.request.client):
+            owner = self._owner_of_mark(old)
+            if owner is not None and owner != self._owner_of_mark(new):
+                assert write.new is not None
+                name = write.new["metadata"]["name"]
+                self.violated("a node in one pool at most", f"{name} was taken from {old} and given to {new}")
+
+    def _owner_of_mark(self, claim: str) -> str | None:
+        mark = claim.rpartition(".")[2]
+        uids = (obj["metadata"]["uid"] for obj in self._cluster.api.all("EdgeCluster"))
+        return next((uid for uid in uids if mark and mark in (uid, uid.replace("-", "")[: len(mark)], _mark(uid))), None)
+
+    def _EdgeNode(self, write: Write) -> None:
+        if write.new is None or write.old is not None:
+            return
+        node, alive = write.new["spec"]["nodeName"], self._cluster.api.by_uid()
+        twins = [
+            f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
+            for obj in self._cluster.api.all("EdgeNode")
+            if obj["spec"]["nodeName"] == node and any(r["uid"] in alive for r in obj["metadata"].get("ownerReferences", ()))
+        ]
+        if len(twins) > 1:
+            self.violated("a node in one pool at most", f"{node} has the EdgeNodes {', '.join(twins)}")
+
+    def _QuantumRun(self, write: Write) -> None:
+        if write.old is not None or write.new is None:
+            return
+        run, client = write.new, write.request.client
+        reference, attempt, name = run["spec"]["jobRef"], run["spec"]["attempt"], run["metadata"]["name"]
+        uid = reference["uid"]
+        job = self._cluster.api.find("QuantumJob", reference["namespace"], reference["name"])
+        before = self._attempts.get((uid, attempt))
+        if before is not None and before != name:
+            self.violated("one run per job and attempt", f"attempt {attempt} of {reference['name']} is {before} and {name}")
+        self._attempts[uid, attempt] = name
+        if job is None or job["metadata"]["uid"] != uid:
+            return
+        status = job.get("status", {})
+        recorded = status.get("run") or {}
+        ended = {one["attempt"] for one in status.get("attempts") or ()}
+        if attempt in ended or attempt < recorded.get("attempt", 0):
+            self.violated(
+                "one run per job and attempt", f"attempt {attempt} of {reference['name']} was over and is made again"
+            )
+        if is_operator(client):
+            self._placed_well(client, run, job)
+
+    def _placed_well(self, client: str, run: Object, job: Object) -> None:
+        """Where and whether a run is made, by what the operator had known for long."""
+        namespace, node = run["metadata"]["namespace"], run["spec"]["nodeName"]
+        twin = self._cluster.api.find("EdgeNode", namespace, node)
+        if twin is not None:
+            uid = twin["metadata"]["uid"]
+            if self._knows(client, uid, "drain", True):
+                self.violated("runs only where they belong", f"{run['metadata']['name']} is made on {node}, which drains")
+            if self._knows(client, uid, "ready", "False"):
+                self.violated("runs only where they belong", f"{run['metadata']['name']} is made on {node}, not Ready")
+        for fact, word in (
+            ("over", "is over"),
+            ("cancel", "is cancelled"),
+            ("suspend", "is suspended"),
+            ("paused", "is paused"),
+        ):
+            if self._knows(client, job["metadata"]["uid"], fact, True):
+                self.violated("runs only where they belong", f"{run['metadata']['name']} is made though its job {word}")
+
+    def _QuantumJob(self, write: Write) -> None:
+        if write.new is None or write.old is None:
+            return
+        old, new = write.old.get("status", {}), write.new.get("status", {})
+        name = write.new["metadata"]["name"]
+        if old.get("completionTime"):
+            for field in ("completionTime", "phase", "result", "failure", "run"):
+                if old.get(field) != new.get(field):
+                    self.violated(
+                        "terminal states do not change", f"{name}: {field} was {old.get(field)}, is {new.get(field)}"
+                    )
+        before, after = (s.get("run", {}).get("attempt", 0) for s in (old, new))
+        if after < before:
+            self.violated("attempts do not go back", f"{name}: status.run.attempt was {before}, is {after}")
+        lost = {a["attempt"] for a in old.get("attempts") or ()} - {a["attempt"] for a in new.get("attempts") or ()}
+        if lost and len(new.get("attempts") or ()) < 16:
+            self.violated("attempts do not go back", f"{name}: status.attempts forgets {sorted(lost)}")
+        if new.get("completionTime") and not old.get("completionTime"):
+            self._ended(name, write.new)
+
+    def _ended(self, name: str, job: Object) -> None:
+        """A job's result is the result of one of its own runs, and of the one that its status names."""
+        status = job["status"]
+        if (status.get("result") is None) == (status.get("failure") is None):
+            self.violated("one accepted result", f"{name} ended with a result and a failure, or with neither")
+        result, run = status.get("result"), status.get("run") or {}
+        if result is None:
+            self._failed_rightly(name, job)
+            return
+        live = self._cluster.api.find("QuantumRun", run.get("namespace", ""), run.get("name", ""))
+        found = self._agents.results.get(live["metadata"]["uid"]) if live is not None else None
+        if live is not None and (found is None or found["summary"] != result["summary"]):
+            self.violated("one accepted result", f"{name} has a result that is not the one of its run {run.get('name')}")
+
+    def _failed_rightly(self, name: str, job: Object) -> None:
+        """A failure that may not come again is tried again as often as the job says."""
+        failure, spec, status = job["status"]["failure"], job["spec"], job["status"]
+        tries = len([a for a in status.get("attempts") or () if a.get("category") != "SUSPENDED"])
+        if failure["category"] == "BACKEND_ERROR" and tries < spec.get("backoffLimit", 3):
+            self.violated(
+                "what may succeed is tried again", f"{name} failed with {failure['category']} after {tries + 1} tries"
+            )
+        if failure["category"] == "INVALID_PROGRAM":
+            return
+        if status.get("attempts") and any(a.get("category") == "INVALID_PROGRAM" for a in status["attempts"]):
+            self.violated("what cannot succeed is not tried again", f"{name} was tried again after INVALID_PROGRAM")
+
+
+def _claim(node: Object | None) -> str:
+    return "" if node is None else (node["metadata"].get("labels") or {}).get(CLAIM_LABEL, "")
+
+
+def _mark(uid: str) -> str:
+    from omnixan_operator.desired.common import claim_mark
+
+    return claim_mark(uid)
+
+
+def _facts(obj: Object) -> dict[str, Any]:
+    """What of an object decisions must heed."""
+    kind, spec, status = obj.get("kind"), obj.get("spec", {}), obj.get("status", {})
+    if kind == "EdgeNode":
+        conditions = {c["type"]: c["status"] for c in status.get("conditions", ())}
+        return {"drain": bool(spec.get("drain")), "ready": conditions.get("Ready")}
+    if kind == "QuantumJob":
+        paused = (obj["metadata"].get("annotations") or {}).get("edge.omnixan.io/paused") == "true"
+        over = bool(status.get("completionTime"))
+        return {"over": over, "cancel": bool(spec.get("cancel")), "suspend": bool(spec.get("suspend")), "paused": paused}
+    return {}
