@@ -128,7 +128,7 @@ class Operators:
             return
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            if not isinstance(error.__cause__, LeadershipLostError):
+            if not isinstance(error, LeadershipLostError) and not isinstance(error.__cause__, LeadershipLostError):
                 self.errors.append(error)
             self.crashes.append(f"{name} at {self._loop.now:.1f} s: {type(error).__name__}: {error}")
             self._loop.call_later(2.0, self.start)
