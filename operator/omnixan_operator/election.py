@@ -111,7 +111,7 @@ class Elector:
                 if held is not None and held.holder == self._me:
                     await self._write(held, holder="")
         except (ApiError, TimeoutError) as error:
-            logger.warning("the election's Lease was not released: %s", error or "no answer in time")
+            logger.warning("the election's Lease was not released: %s", str(error) or "no answer in time")
 
     async def _turn(self) -> float:
         """One look and what follows from it; the seconds until the next."""
@@ -131,7 +131,7 @@ class Elector:
         except (AlreadyExistsError, ConflictError):  # another was faster
             return RETRY
         except (ApiError, TimeoutError) as error:
-            logger.warning("the election's Lease: %s", error or "no answer in time")
+            logger.warning("the election's Lease: %s", str(error) or "no answer in time")
             return RETRY
 
     def _stand_by(self) -> float:

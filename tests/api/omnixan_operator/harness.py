@@ -59,7 +59,8 @@ def process(module: str, *arguments: str, log: Path, **environment: str) -> subp
 class Operator:
     """The real operator, as a process."""
 
-    def __init__(self, kubeconfig: Path, socket: Path, log: Path) -> None:
+    def __init__(self, kubeconfig: Path, socket: Path, log: Path, **environment: str) -> None:
+        """`environment` is added to what the process gets."""
         self._environment = {
             "KUBECONFIG": str(kubeconfig),
             "POD_NAMESPACE": "default",
@@ -67,7 +68,7 @@ class Operator:
             "ANALYZER_SOCKET": str(socket),
             "METRICS_HOST": "127.0.0.1",
             "METRICS_PORT": "0",
-        }
+        } | environment
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -89,6 +90,16 @@ class Operator:
         assert self._process is not None
         self._process.send_signal(how)
         return self._process.wait(20)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def ended(self) -> int | None:
+        """Its exit status; None while it runs."""
+        assert self._process is not None
+        return self._process.poll()
 
     def restart(self) -> None:
         """End it and start another."""

@@ -1,0 +1,167 @@
+"""Two replicas: whatever happens to the one that leads, the other goes on, and nothing is done twice."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from e2e.cluster.apiserver import BareControlPlane
+from e2e.gitops.replay import recorded
+from tests.api.omnixan_operator.harness import Site, wait
+from tests.api.omnixan_operator.replicas import PacedAgents, Replica, Replicas
+
+FAILOVER_SECONDS = 20.0
+"""From the moment on at which a leader stops to the moment at which another holds the Lease, at most."""
+STEADY_SECONDS = float(os.environ.get("OMNIXAN_STEADY_SECONDS", "60"))
+"""How long settled objects are watched; `make soak` takes longer."""
+JOBS = 100
+NODES = 4
+
+
+@pytest.fixture(scope="module")
+def replicas(analyzer: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
+    """Two replicas on an API server of their own."""
+    with (
+        BareControlPlane(audit=True) as plane,
+        Replicas(plane, analyzer, tmp_path_factory.mktemp("replicas")) as found,
+        recorded(plane.kubeconfig),
+    ):
+        yield found
+        for member in found.members:
+            assert not member.tracebacks(), member.tracebacks()
+
+
+@pytest.fixture(scope="module")
+def site(replicas: Replicas) -> Iterator[Site]:
+    """Four nodes under an EdgeCluster."""
+    own = Site(replicas.admin)
+    for number in range(NODES):
+        own.node(f"n{number}")
+    own.cluster(NODES)
+    yield own
+
+
+@pytest.fixture(scope="module")
+def agents(site: Site) -> Iterator[PacedAgents]:
+    with PacedAgents(site.kube) as playing:
+        site.is_so("EdgeCluster", "ec", "Ready")
+        yield playing
+
+
+@pytest.fixture
+def both(replicas: Replicas) -> Replicas:
+    """Both replicas up, whatever an earlier test did to them."""
+    for member in replicas.members:
+        if member.ended() is not None:
+            member.start()
+    replicas.leader()
+    return replicas
+
+
+def complete(site: Site, prefix: str) -> int:
+    """How many of a test's jobs are over well."""
+    jobs = [job for job in site.kube.list("QuantumJob") if job["metadata"]["name"].startswith(prefix)]
+    return sum(job.get("status", {}).get("phase") == "Complete" for job in jobs)
+
+
+def every_job_has_one_result(replicas: Replicas, site: Site, prefix: str, since: int) -> None:
+    """By the audit log: one run each, made once, finished once; one result, which is the run's."""
+    jobs = [job for job in site.kube.list("QuantumJob") if job["metadata"]["name"].startswith(prefix)]
+    maps = {m["metadata"]["name"]: m for m in site.kube.list("ConfigMap", "v1")}
+    made = Counter(w.name for w in replicas.writes(since) if (w.verb, w.resource) == ("create", "quantumruns"))
+    for job in jobs:
+        status = job["status"]
+        assert status["phase"] == "Complete" and not status.get("attempts"), status
+        assert made[f"{job['metadata']['uid']}-1"] == 1 and f"{job['metadata']['uid']}-2" not in made
+        text = maps[status["result"]["ref"]["name"]]["data"]["result.json"]
+        assert hashlib.sha256(text.encode()).hexdigest() == status["result"]["ref"]["sha256"]
+
+
+def nobody_wrote_after_its_successor(replicas: Replicas, since: int) -> None:
+    """By the audit log: once the new leader has written, nothing of the former one is accepted."""
+    pods = [write.pod for write in replicas.writes(since) if write.resource != "events"]
+    terms = [pod for pod, _ in groupby(pods)]
+    assert len(terms) == len(set(terms)) == 2, terms
+
+
+def stop(how: str, leader: Replica) -> None:
+    if how == "killed":
+        leader.stop(signal.SIGKILL)
+    elif how == "frozen":
+        leader.signal(signal.SIGSTOP)
+    else:
+        leader.link.freeze()
+
+
+def come_back(how: str, former: Replica) -> None:
+    """The frozen process goes on, the cut line passes on what it held back; the process finds out and ends."""
+    if how == "frozen":
+        former.signal(signal.SIGCONT)
+    elif how == "cut off":
+        former.link.thaw()
+    assert wait("the former leader ends", lambda: former.ended() is not None)
+    assert former.ended() == (-9 if how == "killed" else 1)
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen", "cut off"])
+def test_jobs_go_on_under_another_leader(both: Replicas, site: Site, agents: PacedAgents, how: str) -> None:
+    since, prefix = both.audit_size(), how.split()[0]
+    leader = both.leader()
+    done = agents.finished
+    for number in range(JOBS):
+        site.job(f"{prefix}-{number}")
+    agents.allowed = done + JOBS // 3
+    wait("a third of the jobs is over", lambda: complete(site, prefix) == JOBS // 3)
+    stop(how, leader)
+    agents.allowed = done + 2 * JOBS // 3  # nodes do not wait for an operator
+    seconds = both.taken_over_from(leader)
+    print(f"\n{how}: another leads after {seconds:.1f} s")
+    assert seconds <= FAILOVER_SECONDS
+    wait("the new leader tells what is over", lambda: complete(site, prefix) == 2 * JOBS // 3)
+    come_back(how, leader)
+    agents.allowed = done + JOBS
+    wait("all jobs are over", lambda: complete(site, prefix) == JOBS)
+    every_job_has_one_result(both, site, prefix, since)
+    nobody_wrote_after_its_successor(both, since)
+
+
+def test_a_leader_that_is_asked_to_end_hands_over_at_once(both: Replicas, site: Site, agents: PacedAgents) -> None:
+    leader = both.leader()
+    assert leader.stop() == 0
+    assert both.taken_over_from(leader) < 10.0
+    site.job("handed-over")
+    agents.allowed = agents.finished + 1
+    site.is_so("QuantumJob", "handed-over", "Complete")
+
+
+def test_settled_objects_cost_no_write_and_a_restart_neither(both: Replicas, site: Site, agents: PacedAgents) -> None:
+    kinds = ("EdgeCluster", "EdgeNode", "QuantumJob", "QuantumRun")
+    missing = 500 - sum(len(site.kube.list(kind)) for kind in kinds)
+    for number in range(max(0, missing)):
+        site.job(f"settled-{number}")
+    agents.allowed = 1_000_000
+    everything = len(site.kube.list("QuantumJob"))
+    wait("all jobs are over", lambda: complete(site, "") == everything)
+    both.leader().settled()
+    objects = sum(len(site.kube.list(kind)) for kind in kinds)
+    assert objects >= 500
+    since = both.audit_size()
+    for member in both.members:
+        assert member.stop() == 0
+    for member in both.members:
+        member.start()
+    leader = both.leader()
+    leader.settled()
+    assert leader.metric("omnixan_operator_reconcile_total") >= objects
+    time.sleep(STEADY_SECONDS)  # the behaviour under test is that nothing happens for so long
+    assert both.holder() == leader.pod
+    assert both.writes(since) == []
+    assert not sum((both.refused(member.pod, since) for member in both.members), Counter())
