@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from omnixan.edge_network.api.categories import Category
@@ -15,6 +16,7 @@ WORD = re.compile(r"[A-Z][a-z]+([A-Z][a-z0-9]*)*")
 CATEGORIES = frozenset(Category.__members__)
 
 
+@cache
 def failures() -> dict[str, set[str]]:
     """Every reason that a failure can have, with the categories it comes with."""
     trees = [ast.parse(path.read_text()) for folder in SOURCES for path in sorted(folder.rglob("*.py"))]

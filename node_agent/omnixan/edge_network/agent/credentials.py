@@ -96,6 +96,11 @@ def from_kubeconfig(path: Path) -> Credentials:
         raise CredentialsError(f"cannot read the kubeconfig {path}: {error}") from error
     if not isinstance(config, dict):
         raise CredentialsError(f"the kubeconfig {path} is not a mapping")
+    return from_config(config, path)
+
+
+def from_config(config: dict[str, Any], path: Path) -> Credentials:
+    """Return the credentials of a kubeconfig's content; file names in it are relative to the folder of `path`."""
     context = _entry(config, "contexts", config.get("current-context"), "context", path)
     cluster = _entry(config, "clusters", context.get("cluster"), "cluster", path)
     user = _entry(config, "users", context.get("user"), "user", path)

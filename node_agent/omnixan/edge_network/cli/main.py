@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from omnixan.edge_network.cli import manifest, render
+from omnixan.edge_network.cli.support import arguments as support
 
 FAILED = 1
 REFUSED = 2
@@ -20,7 +21,7 @@ REFUSED = 2
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; exits with 0 (Complete), 1 (Failed) or 2 (the manifest or the command is wrong)."""
-    parser = argparse.ArgumentParser(prog="omnixan", description="Quantum jobs of OMNIXAN Edge without a cluster.")
+    parser = argparse.ArgumentParser(prog="omnixan", description="Quantum jobs without a cluster, and help with one.")
     parser.add_argument("--version", action="version", version=f"omnixan {_version()}")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser(
@@ -31,7 +32,12 @@ def main(argv: list[str] | None = None) -> None:
     )
     run.add_argument("file", type=Path, help="a file with one QuantumJob")
     run.add_argument("-o", "--output", choices=("table", "json"), default="table", help="what to print (table)")
+    support.add(commands)
     args = parser.parse_args(argv)
+    if args.command == "support-bundle":
+        from omnixan.edge_network.cli.support import command
+
+        sys.exit(command.run(args, _version()))
     sys.exit(_run(args.file, args.output))
 
 
