@@ -66,6 +66,7 @@ PLACES: dict[str, tuple[Place, ...]] = {
     "AttemptsExhausted": (Place(JOB, _ENDED_BADLY),),
     "ClusterDeleted": (Place(JOB, _ENDED_BADLY),),
     "DigestMismatch": (Place(JOB, _ENDED_BADLY),),
+    "FormatMismatch": (Place(JOB, _ENDED_BADLY),),
     "ProgramTooLarge": (Place(JOB, _ENDED_BADLY),),
     "TooManyQubits": (Place(JOB, _ENDED_BADLY),),
     "ResultNameTaken": (Place(JOB, event="Warning"),),
