@@ -175,13 +175,17 @@ class ApiServer:
         path = kind.path(namespace, name)
         return await self._call("PATCH", "patch", kind, path, query=query, body=patch, content=_MERGE)
 
-    async def delete(self, kind: Kind, obj: Object) -> Object:
-        """Delete this very object (uid as precondition), children in the background; NotFoundError if it is gone."""
+    async def delete(self, kind: Kind, obj: Object, *, unchanged: bool = False) -> Object:
+        """Delete this very object (uid as precondition), children in the background; NotFoundError if it is gone.
+
+        With `unchanged` its resourceVersion is a precondition too (ConflictError).
+        """
         metadata = obj["metadata"]
+        preconditions = {"uid": uid_of(obj)} | ({"resourceVersion": metadata["resourceVersion"]} if unchanged else {})
         options = {
             "kind": "DeleteOptions",
             "apiVersion": "v1",
-            "preconditions": {"uid": uid_of(obj)},
+            "preconditions": preconditions,
             "propagationPolicy": "Background",
         }
         path = kind.path(metadata.get("namespace", ""), metadata["name"])

@@ -49,7 +49,13 @@ class Reason(StrEnum):
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
-    RUN_LOST = "RunLost"
+    BACKOFF = "Backoff"
+    DETACHED = "Detached"
+    SUSPENDED = "Suspended"
+    CANCELLED = "Cancelled"
+    EXPIRED = "Expired"
+    PROGRAM_NOT_FOUND = "ProgramNotFound"
+    PROGRAM_CHANGED = "ProgramChanged"
     ATTEMPTS_EXHAUSTED = "AttemptsExhausted"
     CLUSTER_DELETED = "ClusterDeleted"
     DIGEST_MISMATCH = "DigestMismatch"
@@ -95,8 +101,14 @@ MEANINGS: dict[Reason, str] = {
     Reason.RUNNING: "The job runs.",
     Reason.SUCCEEDED: "The job is complete; the result is in status.result.",
     Reason.FAILED: "The job failed; status.failure has the category and what to do.",
-    Reason.RUN_LOST: "The run disappeared before it was over; another attempt is made.",
-    Reason.ATTEMPTS_EXHAUSTED: "Too many runs were lost; no further attempt is made.",
+    Reason.BACKOFF: "An attempt ended without a result, for a reason that may not come again; the next one is made soon.",
+    Reason.DETACHED: "The node of the run does not answer; the run is given up after its pool's autonomyDuration.",
+    Reason.SUSPENDED: "spec.suspend is true: nothing runs until it is taken back.",
+    Reason.CANCELLED: "spec.cancel was set: the job is over, and its run was taken back.",
+    Reason.EXPIRED: "The job was deleted, spec.ttlSecondsAfterFinished after its end.",
+    Reason.PROGRAM_NOT_FOUND: "The ConfigMap of the program, or its key, does not exist (yet); the job waits for it.",
+    Reason.PROGRAM_CHANGED: "The ConfigMap has another program than the one that was analysed; the job waits for that one.",
+    Reason.ATTEMPTS_EXHAUSTED: "As many attempts failed as spec.backoffLimit allows; status.attempts says why.",
     Reason.CLUSTER_DELETED: "The EdgeCluster was deleted while the job was on it.",
     Reason.DIGEST_MISMATCH: "The program's SHA-256 is not the one in spec.program.sha256.",
     Reason.FORMAT_MISMATCH: "The program's first line says another language than its format.",

@@ -74,7 +74,8 @@ def _by_owner(obj: Object) -> Iterable[Hashable]:
     return [owner["uid"]] if owner else []
 
 
-def _run_is_open(run: Object) -> bool:
+def run_is_open(run: Object) -> bool:
+    """Whether a QuantumRun is not over."""
     return run.get("status", {}).get("state") not in ("Succeeded", "Failed")
 
 
@@ -91,7 +92,7 @@ RUNS_BY_JOB = Index("runs by job uid", kinds.QUANTUM_RUN, lambda run: [run["spec
 OPEN_RUNS_BY_NODE = Index(
     "unfinished runs by namespace and node",
     kinds.QUANTUM_RUN,
-    lambda run: [(namespace_of(run), run["spec"]["nodeName"])] if _run_is_open(run) else [],
+    lambda run: [(namespace_of(run), run["spec"]["nodeName"])] if run_is_open(run) else [],
 )
 OPEN_JOBS_BY_CLUSTER = Index("unfinished jobs by namespace and name of the cluster", kinds.QUANTUM_JOB, _cluster_of_job)
 OPEN_JOBS_BY_NAMESPACE = Index(

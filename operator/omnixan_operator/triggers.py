@@ -102,14 +102,21 @@ def _edge_node(change: Change, store: Store) -> Iterable[Key]:
     if _offer(change.old) != _offer(change.new):
         jobs = store.find(OPEN_JOBS_BY_CLUSTER, (namespace_of(obj), owner["name"]))
         yield from _jobs(job for job in jobs if not _placed(job))
-    if change.new is None:
-        yield from _claimed_by(store.get(kinds.NODE, "", name_of(obj)), store)  # it may wait for the name
+    if _readiness(change.old) != _readiness(change.new):
         for run in store.find(OPEN_RUNS_BY_NODE, (namespace_of(obj), name_of(obj))):
             yield job_key_of(run)
+    if change.new is None:
+        yield from _claimed_by(store.get(kinds.NODE, "", name_of(obj)), store)  # it may wait for the name
 
 
 def _drain(node: Object | None) -> Any:
     return None if node is None else node.get("spec", {}).get("drain", False)
+
+
+def _readiness(node: Object | None) -> Any:
+    """What of an EdgeNode the jobs on it look at: gone, silent, or there."""
+    conditions = node.get("status", {}).get("conditions", []) if node is not None else []
+    return node is None, next((c.get("reason") for c in conditions if c.get("type") == "Ready"), None)
 
 
 def _offer(node: Object | None) -> Any:

@@ -9,32 +9,32 @@ from omnixan.edge_network.api.quantumjob import Analysis, Failure, QuantumJobSpe
 from omnixan.edge_network.api.workload import MAX_PROGRAM_BYTES, wrong_format
 from omnixan_operator.reasons import Reason
 
+FIRST_LOOK, LAST_LOOK = 2.0, 60.0
+"""Seconds after which a program that was not there is looked for again: at first, and at most."""
+
 
 def digest(text: str) -> str:
     """SHA-256 of a program's UTF-8 bytes, in lower-case hex."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def without_parser(spec: QuantumJobSpec) -> Analysis | Failure | None:
+def without_parser(spec: QuantumJobSpec, text: str) -> Analysis | Failure | None:
     """The analysis of an algorithm (its width has a closed form), a refusal, or None: the program must be parsed.
 
-    A string's length in the schema counts characters, so bytes are counted here; the digest is of bytes too.
+    `text` is the program's. A string's length in the schema counts characters, and a ConfigMap's value has no limit of
+    ours, so bytes are counted here; the digest is of bytes too.
     """
     if spec.algorithm is not None:
         return Analysis(qubits=spec.algorithm.qaoa.problem.variables)
-    if spec.program is None or spec.program.inline is None:
-        return None
-    data = spec.program.inline.data.encode()
+    assert spec.program is not None
+    where, data = place_of(spec), text.encode()
     if len(data) > MAX_PROGRAM_BYTES:
-        return _refused(
-            Reason.PROGRAM_TOO_LARGE,
-            f"spec.program.inline.data has {len(data)} bytes; at most {MAX_PROGRAM_BYTES} are allowed",
-        )
+        return _refused(Reason.PROGRAM_TOO_LARGE, f"{where} has {len(data)} bytes; at most {MAX_PROGRAM_BYTES} are allowed")
     actual, wanted = hashlib.sha256(data).hexdigest(), spec.program.sha256
     if wanted is not None and wanted != actual:
         return _refused(
             Reason.DIGEST_MISMATCH,
-            f"the SHA-256 of spec.program.inline.data is {actual}, but spec.program.sha256 says {wanted}: "
+            f"the SHA-256 of {where} is {actual}, but spec.program.sha256 says {wanted}: "
             "the program was changed, or the digest is of another one",
         )
     wrong = wrong_format(spec.program.inline.format, spec.program.inline.data)
@@ -43,6 +43,19 @@ def without_parser(spec: QuantumJobSpec) -> Analysis | Failure | None:
             category=Category.INVALID_PROGRAM, reason=Reason.FORMAT_MISMATCH, message=f"spec.program.inline.{wrong}"
         )
     return None
+
+
+def place_of(spec: QuantumJobSpec) -> str:
+    """Where the program's text stands, in words."""
+    reference = spec.program.config_map_ref if spec.program is not None else None
+    if reference is None:
+        return "spec.program.inline.data"
+    return f"key {reference.key} of ConfigMap {reference.name} (spec.program.configMapRef)"
+
+
+def look_again(missing_for: float) -> float:
+    """Seconds until a program that has been missing for so long is looked for again: the longer, the longer."""
+    return min(max(missing_for / 2, FIRST_LOOK), LAST_LOOK)
 
 
 def _refused(reason: Reason, message: str) -> Failure:

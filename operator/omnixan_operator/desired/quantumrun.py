@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from omnixan.edge_network.api.edgecluster import EdgeCluster
 from omnixan.edge_network.api.meta import CLUSTER_LABEL, JOB_UID_LABEL, MANAGED_BY, MANAGED_BY_LABEL
 from omnixan.edge_network.api.quantumjob import QuantumJob
@@ -16,9 +18,17 @@ def seed(job: QuantumJob) -> int:
     return seed_of(job.metadata.uid) if own is None else own
 
 
-def quantum_run(job: QuantumJob, cluster: EdgeCluster, node: str, attempt: int) -> Object:
-    """In the EdgeCluster's namespace and owned by it, so that an agent needs rights in one namespace only."""
+def quantum_run(job: QuantumJob, cluster: EdgeCluster, node: str, attempt: int, text: str) -> Object:
+    """In the EdgeCluster's namespace and owned by it, so that an agent needs rights in one namespace only.
+
+    `text` is the program's, wherever the job has it from: an agent reads no ConfigMap.
+    """
     parent, meta = cluster.metadata, job.metadata
+    workload = workload_of(job.spec)
+    if job.spec.program is not None and job.spec.program.config_map_ref is not None:
+        pin = hashlib.sha256(text.encode()).hexdigest()
+        language = job.spec.program.config_map_ref.format
+        workload["program"] = {"inline": {"format": language, "data": text}, "sha256": pin}
     return {
         "metadata": {
             "name": run_name(meta.uid, attempt),
@@ -26,7 +36,7 @@ def quantum_run(job: QuantumJob, cluster: EdgeCluster, node: str, attempt: int) 
             "labels": {MANAGED_BY_LABEL: MANAGED_BY, CLUSTER_LABEL: parent.name, JOB_UID_LABEL: meta.uid},
             "ownerReferences": [owner("EdgeCluster", parent.name, parent.uid)],
         },
-        "spec": workload_of(job.spec)
+        "spec": workload
         | {
             "nodeName": node,
             "attempt": attempt,

@@ -68,10 +68,10 @@ class Context:
         metadata = {"name": name_of(live), "namespace": namespace_of(live)} | _version(live)
         return self._take(kind, await self.api.apply_status(kind, {"metadata": metadata, "status": status}))
 
-    async def delete(self, kind: Kind, obj: Object) -> None:
-        """Delete this very object; it may be gone already."""
+    async def delete(self, kind: Kind, obj: Object, *, unchanged: bool = False) -> None:
+        """Delete this very object, with `unchanged` only as it was observed; it may be gone already."""
         try:
-            answer = await self.api.delete(kind, obj)
+            answer = await self.api.delete(kind, obj, unchanged=unchanged)
         except NotFoundError:
             answer = {"kind": "Status"}
         if answer.get("kind") == "Status":

@@ -16,6 +16,7 @@ from omnixan_operator.decide.joblife import (
     Fail,
     Finish,
     Follow,
+    Hold,
     NotYet,
     Observed,
     RunSeen,
@@ -28,8 +29,8 @@ from omnixan_operator.desired.quantumrun import quantum_run, seed
 from omnixan_operator.keys import Key
 from omnixan_operator.kinds import Object
 from omnixan_operator.reasons import Reason
-from omnixan_operator.reconcile import results
-from omnixan_operator.reconcile.context import Context, alive, parse, paused
+from omnixan_operator.reconcile import afterwards, programs, results, silence
+from omnixan_operator.reconcile.context import Context, alive, condition, parse, paused
 from omnixan_operator.reconcile.offers import offers
 from omnixan_operator.status import quantumjob as status
 from omnixan_operator.store import (
@@ -37,6 +38,7 @@ from omnixan_operator.store import (
     controller_of,
     name_of,
     namespace_of,
+    run_is_open,
 )
 
 PATIENCE = 1.0
@@ -56,32 +58,36 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
     if paused(live):
         await _write(ctx, live, job, status.paused(job, ctx.now()))
         return None
-    await _discard_lost_runs(ctx, job)
+    await _discard_runs(ctx, job)
     if job.status.completion_time is not None:
-        await results.keep(ctx, job, live)
-        return None
-    seen = _observe(ctx, job)
+        return await afterwards.reconcile(ctx, live, job)
+    text = await _text(ctx, job)
+    seen = _observe(ctx, live, job, text)
     step = joblife.next_step(job, seen)
     if _gives_up(job, step) and await _was_behind(ctx, job, seen):
         return RECHECK
-    return await _take(ctx, live, job, seen, step)
+    return await _take(ctx, live, job, seen, step, text)
 
 
-async def _take(ctx: Context, live: Object, job: QuantumJob, seen: Observed, step: Step) -> float | None:
+async def _take(ctx: Context, live: Object, job: QuantumJob, seen: Observed, step: Step, text: str | NotYet) -> float | None:
     analysis = seen.analysis if isinstance(seen.analysis, Analysis) else None
     match step:
         case Await():
-            asked = ctx.analyzer.asked_for(_digest(job))
-            if step.reason is Reason.ANALYZING and asked < PATIENCE:
-                return PATIENCE - asked
-            await _write(ctx, live, job, status.waiting(job, step, ctx.now()))
+            return await _await(ctx, live, job, step, text)
         case Wait():
             if await _write(ctx, live, job, status.waiting(job, step, ctx.now())):
                 ctx.recorder.warning(kinds.QUANTUM_JOB, live, step.reason, step.message)
+            return max(0.0, (step.until - ctx.now()).total_seconds()) if step.until is not None else None
+        case Hold():
+            if await _write(ctx, live, job, status.held(job, step, ctx.now())):
+                ctx.recorder.normal(kinds.QUANTUM_JOB, live, Reason.SUSPENDED, "spec.suspend is true")
         case Start():
-            return await _start(ctx, live, job, step)
+            return await _start(ctx, live, job, step, text)
         case Follow():
-            await _write(ctx, live, job, status.followed(job, step, analysis, seed(job), ctx.now()))
+            if await _write(ctx, live, job, status.followed(job, step, analysis, seed(job), ctx.now())) and step.silence:
+                message = f"{step.run.node} does not answer"
+                ctx.recorder.warning(kinds.QUANTUM_JOB, live, Reason.DETACHED, message)
+            return step.silence.left if step.silence is not None else None
         case Finish():
             return await _finish(ctx, live, job, step, analysis)
         case Fail():
@@ -91,9 +97,35 @@ async def _take(ctx: Context, live: Object, job: QuantumJob, seen: Observed, ste
     return None
 
 
-async def _start(ctx: Context, live: Object, job: QuantumJob, step: Start) -> float | None:
+async def _await(ctx: Context, live: Object, job: QuantumJob, step: Await, text: str | NotYet) -> float | None:
+    """Say that it waits for its analysis, once that takes long; a program that is missing is looked for again."""
+    if isinstance(text, NotYet):
+        if await _write(ctx, live, job, status.waiting(job, step, ctx.now())):
+            ctx.recorder.warning(kinds.QUANTUM_JOB, live, step.reason, step.message)
+        return _look_again(ctx, live, "Validated")
+    asked = ctx.analyzer.asked_for(program.digest(text))
+    if step.reason is Reason.ANALYZING and asked < PATIENCE:
+        return PATIENCE - asked
+    await _write(ctx, live, job, status.waiting(job, step, ctx.now()))
+    return None
+
+
+def _look_again(ctx: Context, live: Object, aspect: str) -> float:
+    """Seconds until the ConfigMap is read again, by how long the condition has said that something is wrong with it."""
+    since = condition(live, aspect)
+    missing = since.get("reason") in (Reason.PROGRAM_NOT_FOUND, Reason.PROGRAM_CHANGED)
+    return program.look_again(_seconds_since(ctx, since["lastTransitionTime"]) if missing else 0.0)
+
+
+async def _start(ctx: Context, live: Object, job: QuantumJob, step: Start, text: str | NotYet) -> float | None:
     """Make the run, then say so: the agent has it before the status is written."""
-    manifest = quantum_run(job, step.cluster, step.node, step.attempt)
+    text = await _pinned(ctx, job, step.analysis, text)
+    if isinstance(text, NotYet):
+        wait = Wait(text.reason, text.message, step.analysis, attempts=step.attempts)
+        if await _write(ctx, live, job, status.waiting(job, wait, ctx.now())):
+            ctx.recorder.warning(kinds.QUANTUM_JOB, live, wait.reason, wait.message)
+        return _look_again(ctx, live, "Placed")
+    manifest = quantum_run(job, step.cluster, step.node, step.attempt, text)
     name, namespace = name_of(manifest), namespace_of(manifest)
     ctx.placing[name] = (namespace, step.node)
     try:
@@ -107,10 +139,26 @@ async def _start(ctx: Context, live: Object, job: QuantumJob, step: Start) -> fl
         created = job.metadata.creation_timestamp
         ctx.metrics.placement_seconds.observe(_seconds_since(ctx, created))
     await _write(ctx, live, job, status.started(job, step, seed(job), ctx.now()))
-    for attempt in step.attempts[len(job.status.attempts or ()) :]:
-        message = f"attempt {attempt.attempt} on {attempt.node}: {attempt.message}; attempt {step.attempt} was made"
-        ctx.recorder.warning(kinds.QUANTUM_JOB, live, Reason.RUN_LOST, message)
     return None
+
+
+async def _text(ctx: Context, job: QuantumJob) -> str | NotYet:
+    """The program's text if it must be analysed; a job that is analysed or has a run needs it no more, or not yet."""
+    if job.status.analysis is not None or joblife.assigned(job) is not None or job.spec.cancel or job.spec.suspend:
+        return ""
+    return await programs.text_of(ctx, job)
+
+
+async def _pinned(ctx: Context, job: QuantumJob, analysis: Analysis, text: str | NotYet) -> str | NotYet:
+    """The text of the program that was analysed: what its ConfigMap has by now may be another one."""
+    text = text or await programs.text_of(ctx, job)
+    if isinstance(text, NotYet) or analysis.sha256 in (None, program.digest(text)):
+        return text
+    message = (
+        f"{program.place_of(job.spec)} has another program by now, of SHA-256 {program.digest(text)}; "
+        f"analysed was {analysis.sha256}: put it back, or create the job again"
+    )
+    return NotYet(Reason.PROGRAM_CHANGED, message)
 
 
 def _seconds_since(ctx: Context, timestamp: str) -> float:
@@ -146,19 +194,21 @@ async def _stall(ctx: Context, live: Object, message: str) -> None:
         ctx.recorder.warning(kinds.QUANTUM_JOB, live, Reason.INVALID_SPEC, message)
 
 
-async def _discard_lost_runs(ctx: Context, job: QuantumJob) -> None:
-    """Runs of attempts that were given up: a late result of theirs must find no run."""
+async def _discard_runs(ctx: Context, job: QuantumJob) -> None:
+    """Runs of attempts that were given up, and unfinished ones of a job that is over: nothing may come of them."""
     given_up = {attempt.attempt for attempt in job.status.attempts or ()}
-    for run in ctx.store.find(RUNS_BY_JOB, job.metadata.uid):
-        if run["spec"]["attempt"] in given_up and alive(run):
-            await ctx.delete(kinds.QUANTUM_RUN, run)
+    over = job.status.completion_time is not None
+    for obj in ctx.store.find(RUNS_BY_JOB, job.metadata.uid):
+        unwanted = obj["spec"]["attempt"] in given_up or (over and run_is_open(obj))
+        if unwanted and alive(obj):
+            await ctx.delete(kinds.QUANTUM_RUN, obj)
 
 
 def _gives_up(job: QuantumJob, step: Step) -> bool:
     """Whether the step declares a run or an EdgeCluster lost, which must not rest on an old view of things."""
-    if isinstance(step, Fail):
-        return step.failure.reason in (Reason.CLUSTER_DELETED, Reason.ATTEMPTS_EXHAUSTED)
-    return isinstance(step, Await | Wait | Start) and len(step.attempts) > len(job.status.attempts or ())
+    if isinstance(step, Fail) and step.failure.reason in (Reason.CLUSTER_DELETED, Reason.CANCELLED):
+        return True
+    return isinstance(step, Wait | Hold | Fail) and len(step.attempts) > len(job.status.attempts or ())
 
 
 async def _was_behind(ctx: Context, job: QuantumJob, seen: Observed) -> bool:
@@ -168,10 +218,12 @@ async def _was_behind(ctx: Context, job: QuantumJob, seen: Observed) -> bool:
     run = seen.run or job.status.run
     if run is not None:
         behind = await ctx.refresh(kinds.QUANTUM_RUN, run.namespace, run.name) or behind
+        if seen.silence is not None:
+            behind = await ctx.refresh(kinds.LEASE, run.namespace, run.node) or behind
     return behind
 
 
-def _observe(ctx: Context, job: QuantumJob) -> Observed:
+def _observe(ctx: Context, live: Object, job: QuantumJob, text: str | NotYet) -> Observed:
     namespace, name = _cluster_of(job)
     found = ctx.store.get(kinds.EDGE_CLUSTER, namespace, name)
     cluster = parse(EdgeCluster, found) if found is not None and alive(found) else None
@@ -182,12 +234,14 @@ def _observe(ctx: Context, job: QuantumJob) -> Observed:
     runs = [run for obj in ctx.store.find(RUNS_BY_JOB, job.metadata.uid) if (run := _run(obj)) is not None]
     run = joblife.newest(runs, job.status.attempts or ())
     return Observed(
-        analysis=_analysis(ctx, job),
+        analysis=_analysis(ctx, job, text),
+        now=ctx.now(),
         cluster=cluster,
         tenant=cluster is None or tenancy.takes(cluster, job.metadata.namespace, labels),
         offers=tuple(offers(ctx, cluster)) if cluster is not None else (),
         run=run,
         node_gone=run is not None and cluster is not None and _node_gone(ctx, cluster, run.node),
+        silence=silence.of(ctx, cluster, run, live) if run is not None and cluster is not None else None,
     )
 
 
@@ -196,20 +250,18 @@ def _cluster_of(job: QuantumJob) -> tuple[str, str]:
     return reference.namespace or job.metadata.namespace, reference.name
 
 
-def _digest(job: QuantumJob) -> str:
-    inline = job.spec.program.inline if job.spec.program is not None else None
-    return program.digest(inline.data) if inline is not None else ""
-
-
-def _analysis(ctx: Context, job: QuantumJob) -> Analysis | Failure | NotYet:
-    known = job.status.analysis or program.without_parser(job.spec)
+def _analysis(ctx: Context, job: QuantumJob, text: str | NotYet) -> Analysis | Failure | NotYet:
+    if job.status.analysis is not None:
+        return job.status.analysis
+    if isinstance(text, NotYet):
+        return text
+    if not text and job.spec.program is not None:
+        return NotYet(Reason.ANALYZING, "its program is not looked at now")
+    known = program.without_parser(job.spec, text)
     if known is not None:
         return known
-    assert job.spec.program is not None
-    if job.spec.program.inline is None:
-        return NotYet(Reason.ANALYZING, "programs in ConfigMaps are not read yet")
     key = Key(kinds.QUANTUM_JOB.name, job.metadata.namespace, job.metadata.name)
-    return ctx.analyzer.ask(_digest(job), job.spec.program.inline.data, key)
+    return ctx.analyzer.ask(program.digest(text), text, key)
 
 
 def _run(obj: Object) -> RunSeen | None:
@@ -227,6 +279,7 @@ def _run(obj: Object) -> RunSeen | None:
         error=run.status.error,
         progress=run.status.progress,
         usage=run.status.usage,
+        start_time=run.status.start_time,
     )
 
 

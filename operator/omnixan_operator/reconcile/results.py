@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from omnixan.edge_network.api.meta import JOB_UID_LABEL
 from omnixan.edge_network.api.quantumjob import QuantumJob, ResultRef
 from omnixan_operator import kinds
 from omnixan_operator.apiserver import AlreadyExistsError, NotFoundError
@@ -31,6 +32,10 @@ async def store(ctx: Context, job: QuantumJob, live: Object, result: Object) -> 
         await ctx.create(kinds.CONFIG_MAP, wanted)
     except AlreadyExistsError:
         found = await ctx.api.get(kinds.CONFIG_MAP, job.metadata.namespace, wanted["metadata"]["name"])
+        if _leftover(found, job):
+            await ctx.delete(kinds.CONFIG_MAP, found)
+            await ctx.create(kinds.CONFIG_MAP, wanted)
+            return ResultRef(name=wanted["metadata"]["name"], sha256=digest(text), bytes=len(text.encode()))
         if not _ours(found, job):
             message = f"ConfigMap {wanted['metadata']['name']} exists and belongs to another owner: it is left alone"
             ctx.recorder.warning(kinds.QUANTUM_JOB, live, Reason.RESULT_NAME_TAKEN, message)
@@ -62,6 +67,18 @@ async def keep(ctx: Context, job: QuantumJob, live: Object) -> None:
         return
     if await store(ctx, job, live, result) is not None:
         ctx.recorder.normal(kinds.QUANTUM_JOB, live, Reason.CHILD_RESTORED, f"ConfigMap {name} was put right")
+
+
+def _leftover(obj: Object, job: QuantumJob) -> bool:
+    """Whether it is the result of a deleted job of the same name, which the garbage collector has not reached yet."""
+    owner, labels = controller_of(obj), obj["metadata"].get("labels") or {}
+    return (
+        owner is not None
+        and owner["kind"] == kinds.QUANTUM_JOB.name
+        and owner["name"] == job.metadata.name
+        and owner["uid"] != job.metadata.uid
+        and labels.get(JOB_UID_LABEL) == owner["uid"]
+    )
 
 
 def _ours(obj: Object, job: QuantumJob) -> bool:

@@ -18,7 +18,7 @@ from omnixan.edge_network.api.quantumjob import (
 )
 from omnixan.edge_network.api.quantumrun import run_name
 from omnixan.edge_network.api.result import Usage
-from omnixan_operator.decide.joblife import Await, Fail, Finish, Follow, RunSeen, Start, Wait
+from omnixan_operator.decide.joblife import Await, Fail, Finish, Follow, Hold, RunSeen, Silence, Start, Wait
 from omnixan_operator.decide.placement import POLICY
 from omnixan_operator.reasons import Reason
 from omnixan_operator.status.conditions import Now, find, holds, merge, stamp
@@ -29,13 +29,15 @@ _NOT_FAILED = Now("Failed", "False", Reason.WAITING, "nothing has failed")
 
 def waiting(job: QuantumJob, step: Await | Wait, moment: datetime) -> QuantumJobStatus:
     """It waits for the analyzer, an EdgeCluster or a node."""
+    attempts: Sequence[Attempt] = job.status.attempts or ()
     if isinstance(step, Await):
         analysis, placement = None, None
-        validated = Now("Validated", "Unknown", step.reason, step.message)
+        missing = step.reason is Reason.PROGRAM_NOT_FOUND
+        validated = Now("Validated", "False" if missing else "Unknown", step.reason, step.message)
         placed = Now("Placed", "Unknown", step.reason, "a job is placed once it is known what it takes")
     else:
-        analysis, placement = step.analysis, step.placement
-        validated = _validated(step.analysis)
+        analysis, placement, attempts = step.analysis or job.status.analysis, step.placement, step.attempts
+        validated = _validated(analysis)
         placed = Now("Placed", "False", step.reason, step.message)
     reconciling = Now("Reconciling", "True", step.reason, step.message)
     return _status(
@@ -44,6 +46,31 @@ def waiting(job: QuantumJob, step: Await | Wait, moment: datetime) -> QuantumJob
         [validated, placed, _NOT_COMPLETE, _NOT_FAILED, reconciling],
         analysis=analysis,
         placement=placement,
+        run=_given_up(job.status.run),
+        attempts=attempts,
+    )
+
+
+def held(job: QuantumJob, step: Hold, moment: datetime) -> QuantumJobStatus:
+    """It shall not run now. To GitOps tools it is still on its way, as a suspended Job of Kubernetes' own is."""
+    message = "spec.suspend is true: nothing runs until it is taken back"
+    was = find(job.status.conditions, "Validated")
+    validated = Now("Validated", "Unknown", Reason.SUSPENDED, message)
+    if was is not None:
+        validated = Now("Validated", was.status, was.reason, was.message)
+    if job.status.analysis is not None:
+        validated = _validated(job.status.analysis)
+    return _status(
+        job,
+        moment,
+        [
+            validated,
+            Now("Placed", "False", Reason.SUSPENDED, message),
+            _NOT_COMPLETE,
+            _NOT_FAILED,
+            Now("Suspended", "True", Reason.SUSPENDED, message),
+            Now("Reconciling", "True", Reason.SUSPENDED, message),
+        ],
         run=_given_up(job.status.run),
         attempts=step.attempts,
     )
@@ -71,6 +98,7 @@ def followed(job: QuantumJob, step: Follow, analysis: Analysis | None, seed: int
         job.status.analysis or analysis,
         _placement(job, step.run),
         job.status.attempts or (),
+        step.silence,
     )
 
 
@@ -111,10 +139,11 @@ def failed(job: QuantumJob, step: Fail, analysis: Analysis | None, seed: int, mo
         validated = Now("Validated", "False", failure.reason, failure.message)
     was = find(last.conditions, "Placed")
     placed = Now("Placed", "False", failure.reason, "the job was not placed")
-    placement = last.placement
+    placement, run = last.placement, _given_up(last.run)
     if step.run is not None:
         placement = _placement(job, step.run)
         placed = Now("Placed", "True", Reason.PLACED, placement.reason)
+        run = _run(step.run, seed) if step.run.over else _given_up(_run(step.run, seed))
     elif was is not None and holds(last.conditions, "Placed"):
         placed = Now("Placed", "True", was.reason, was.message)
     return _status(
@@ -129,12 +158,20 @@ def failed(job: QuantumJob, step: Fail, analysis: Analysis | None, seed: int, mo
         ],
         analysis=analysis,
         placement=placement,
-        run=_run(step.run, seed) if step.run is not None else last.run,
+        run=run,
         usage=step.run.usage if step.run is not None else None,
-        attempts=last.attempts or (),
+        attempts=step.attempts,
         failure=failure,
         over=True,
     )
+
+
+def still_over(job: QuantumJob, moment: datetime) -> QuantumJobStatus:
+    """As it ended, for the spec as it is now: some of its fields may change after the end, and mean nothing then."""
+    last = job.status
+    same = [Now(c.type, c.status, c.reason, c.message) for c in last.conditions or () if c.type != "Paused"]
+    conditions = merge(last.conditions, same, job.metadata.generation, moment)
+    return last.model_copy(update={"observed_generation": job.metadata.generation, "conditions": conditions})
 
 
 def stalled(job_status: QuantumJobStatus, generation: int, message: str, moment: datetime) -> QuantumJobStatus:
@@ -164,8 +201,11 @@ def phase(conditions: Sequence[Condition]) -> str:
     """One word for printing."""
     if holds(conditions, "Complete"):
         return "Complete"
-    if holds(conditions, "Failed"):
-        return "Failed"
+    failed = find(conditions, "Failed")
+    if failed is not None and failed.status == "True":
+        return "Cancelled" if failed.reason == Reason.CANCELLED else "Failed"
+    if holds(conditions, "Suspended"):
+        return "Suspended"
     reconciling = find(conditions, "Reconciling")
     return "Running" if reconciling is not None and reconciling.reason == Reason.RUNNING else "Pending"
 
@@ -178,10 +218,14 @@ def _under_way(
     analysis: Analysis | None,
     placement: Placement,
     attempts: Sequence[Attempt],
+    silence: Silence | None = None,
 ) -> QuantumJobStatus:
     running = run.state == "Running"
     reason = Reason.RUNNING if running else Reason.QUEUED
     message = f"attempt {run.attempt} {'runs' if running else 'waits'} on {run.node}"
+    detached = []
+    if silence is not None:
+        detached.append(Now("Detached", "True", Reason.DETACHED, _detached(run, silence)))
     return _status(
         job,
         moment,
@@ -191,11 +235,19 @@ def _under_way(
             _NOT_COMPLETE,
             _NOT_FAILED,
             Now("Reconciling", "True", reason, message),
+            *detached,
         ],
         analysis=analysis,
         placement=placement,
         run=_run(run, seed),
         attempts=attempts,
+    )
+
+
+def _detached(run: RunSeen, silence: Silence) -> str:
+    return (
+        f"node {run.node} does not answer; it may be cut off and still at work, so attempt {run.attempt} is given up only "
+        f"when that lasts for its pool's autonomyDuration of {silence.autonomy}"
     )
 
 

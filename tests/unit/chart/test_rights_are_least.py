@@ -71,6 +71,7 @@ def test_children_are_written_only_where_edgeclusters_may_be() -> None:
         "edge.omnixan.io/edgeclusters/status",
         "edge.omnixan.io/edgenodes/status",
         "edge.omnixan.io/quantumjobs/status",
+        "edge.omnixan.io/quantumjobs",
         "/nodes",
         "/configmaps",
         "events.k8s.io/events",

@@ -77,7 +77,7 @@ def assert_clean(status: Object) -> None:
     """The rules that keep a status readable for those tools."""
     conditions = {c["type"]: c for c in status["conditions"]}
     assert len(conditions) == len(status["conditions"]), "each type once"
-    for abnormal in ("Reconciling", "Stalled", "Paused", "Draining"):
+    for abnormal in ("Reconciling", "Stalled", "Paused", "Draining", "Suspended", "Detached"):
         assert conditions.get(abnormal, {}).get("status", "True") == "True", f"{abnormal} only while true"
     assert not {"Reconciling", "Stalled"} <= set(conditions), "either it goes on or it does not"
     if "Stalled" in conditions:

@@ -126,6 +126,18 @@ def test_a_vanished_node_wakes_the_jobs_that_run_there() -> None:
     assert job_key("bell") in world.remove(kinds.EDGE_NODE, edge_node())
 
 
+def test_a_node_that_falls_silent_or_answers_again_wakes_the_jobs_that_run_there() -> None:
+    world = World()
+    world.put(kinds.EDGE_NODE, edge_node())
+    world.put(kinds.QUANTUM_RUN, run())
+    silent = edge_node("False") | {
+        "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "HeartbeatLost"}]}
+    }
+    assert job_key("bell") in world.keys(kinds.EDGE_NODE, silent)
+    assert job_key("bell") in world.keys(kinds.EDGE_NODE, edge_node())
+    assert job_key("bell") not in world.keys(kinds.EDGE_NODE, edge_node(version="2"))
+
+
 def test_a_vanished_node_wakes_the_cluster_that_waits_for_its_name() -> None:
     world = World()
     world.put(kinds.EDGE_CLUSTER, cluster_object("other"))

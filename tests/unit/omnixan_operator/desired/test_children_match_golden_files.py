@@ -43,7 +43,7 @@ def children(parent: Object) -> list[Object]:
     job = QuantumJob.model_validate(parent)
     cluster = EdgeCluster.model_validate(yaml.safe_load((GOLDEN / "minimal-cluster.in.yaml").read_text()))
     return [
-        kinds.QUANTUM_RUN.identify(quantum_run(job, cluster, "node-1", 2)),
+        kinds.QUANTUM_RUN.identify(quantum_run(job, cluster, "node-1", 2, "")),
         kinds.CONFIG_MAP.identify(result_map(job, canonical(RESULT))),
     ]
 

@@ -10,12 +10,13 @@ import pytest
 from omnixan.edge_network.api.categories import Category
 from omnixan.edge_network.api.quantumjob import (
     Analysis,
+    Attempt,
     Failure,
     JobResult,
     QuantumJob,
     QuantumJobStatus,
 )
-from omnixan_operator.decide.joblife import Await, Fail, Finish, Follow, RunSeen, Start, Wait
+from omnixan_operator.decide.joblife import Await, Fail, Finish, Follow, Hold, RunSeen, Silence, Start, Wait
 from omnixan_operator.decide.placement import Need, Offer, place
 from omnixan_operator.reasons import Reason
 from omnixan_operator.status import quantumjob as status
@@ -85,6 +86,70 @@ def test_a_job_from_creation_to_result() -> None:
         "Complete": ("True", "Succeeded"),
         "Failed": ("False", "Waiting"),
     }
+
+
+LOST = Attempt(attempt=1, node="n1", category=Category.NODE_UNREACHABLE, message="silent", end_time="2026-11-24T21:00:00Z")
+
+
+def test_a_detached_job_says_so_and_no_more_when_its_node_is_back() -> None:
+    life = Life()
+    life.write(status.started(life.job, START, 7, at(0)))
+    before = life.job.status
+    silent = Follow(RUN, Silence("40s", 12.3))
+    wire = life.write(status.followed(life.job, silent, None, 7, at(1)))
+    assert life.conditions()["Detached"] == ("True", "Detached") and kstatus(1, wire) == "InProgress"
+    later = Follow(RUN, Silence("40s", 3.2))
+    assert status.followed(life.job, later, None, 7, at(9)) == life.job.status, "time that passes writes nothing"
+    assert status.followed(life.job, Follow(RUN), None, 7, at(10)) == before
+
+
+def test_an_attempt_that_ended_is_explained_and_never_forgotten() -> None:
+    life = Life()
+    life.write(status.started(life.job, START, 7, at(0)))
+    wire = life.write(status.waiting(life.job, Wait(Reason.BACKOFF, "soon", attempts=(LOST,), until=at(2)), at(1)))
+    assert wire["run"]["attempt"] == 1 and wire["run"]["state"] == "Deleted" and wire["analysis"] == {"qubits": 2}
+    assert wire["attempts"][0]["category"] == "NODE_UNREACHABLE" and wire["phase"] == "Pending"
+    wire = life.write(status.waiting(life.job, Await(Reason.ANALYZING, "at work"), at(2)))
+    assert wire["attempts"] and wire["run"]["attempt"] == 1 and wire["analysis"] == {"qubits": 2}
+
+
+def test_a_suspended_job_and_its_way_back() -> None:
+    life = Life()
+    life.write(status.started(life.job, START, 7, at(0)))
+    attempt = LOST.model_copy(update={"category": Category.SUSPENDED})
+    wire = life.write(status.held(life.job, Hold((attempt,)), at(1)))
+    assert wire["phase"] == "Suspended" and kstatus(1, wire) == "InProgress" and wire["run"]["state"] == "Deleted"
+    assert life.conditions()["Suspended"] == ("True", "Suspended") and life.conditions()["Validated"][0] == "True"
+    assert status.held(life.job, Hold((attempt,)), at(60)) == life.job.status
+    again = replace(START, attempt=2, attempts=(attempt,))
+    wire = life.write(status.started(life.job, again, 7, at(2)))
+    assert "Suspended" not in life.conditions() and wire["run"]["attempt"] == 2 and wire["attempts"][0]["attempt"] == 1
+
+
+def test_a_cancelled_job() -> None:
+    life = Life()
+    life.write(status.started(life.job, START, 7, at(0)))
+    failure = Failure(category=Category.CANCELLED, reason="Cancelled", message="spec.cancel is true")
+    wire = life.write(status.failed(life.job, Fail(failure, replace(RUN, state="Running")), None, 7, at(1)))
+    assert wire["phase"] == "Cancelled" and wire["run"]["state"] == "Deleted" and kstatus(1, wire) == "Failed"
+
+
+def test_a_program_that_is_missing_is_no_validated_one() -> None:
+    life = Life()
+    life.write(status.waiting(life.job, Await(Reason.PROGRAM_NOT_FOUND, "no ConfigMap"), at(0)))
+    assert life.conditions()["Validated"] == ("False", "ProgramNotFound")
+
+
+def test_a_spec_that_changes_after_the_end_is_observed_and_nothing_else() -> None:
+    life = Life()
+    life.write(status.started(life.job, START, 7, at(0)))
+    life.write(status.finished(life.job, Finish(replace(RUN, state="Succeeded")), RESULT, None, 7, at(9)))
+    metadata = life.job.metadata.model_copy(update={"generation": 2})
+    life.job = life.job.model_copy(update={"metadata": metadata})
+    before = life.job.status
+    wire = life.write(status.still_over(life.job, at(20)))
+    assert kstatus(2, wire) == "Current" and wire["completionTime"] == before.completion_time
+    assert status.still_over(life.job, at(30)) == life.job.status
 
 
 def test_a_failed_run() -> None:
