@@ -37,11 +37,13 @@ def without_parser(spec: QuantumJobSpec, text: str) -> Analysis | Failure | None
             f"the SHA-256 of {where} is {actual}, but spec.program.sha256 says {wanted}: "
             "the program was changed, or the digest is of another one",
         )
-    wrong = wrong_format(spec.program.inline.format, spec.program.inline.data)
+    inline, reference = spec.program.inline, spec.program.config_map_ref
+    source, field = (inline, "inline") if inline is not None else (reference, "configMapRef")
+    assert source is not None
+    wrong = wrong_format(source.format, text)
     if wrong is not None:
-        return Failure(
-            category=Category.INVALID_PROGRAM, reason=Reason.FORMAT_MISMATCH, message=f"spec.program.inline.{wrong}"
-        )
+        message = f"spec.program.{field}.{wrong}"
+        return Failure(category=Category.INVALID_PROGRAM, reason=Reason.FORMAT_MISMATCH, message=message)
     return None
 
 

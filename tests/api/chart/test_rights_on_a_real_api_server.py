@@ -113,7 +113,6 @@ def test_the_operator_labels_a_node(control_plane: Kube, operator: Kube) -> None
 @pytest.mark.parametrize(
     ("method", "api_version", "kind", "name", "part"),
     [
-        ("GET", CORE, "Secret", "", ""),
         ("GET", CORE, "Secret", "x", ""),
         ("POST", CORE, "Secret", "", ""),
         ("GET", CORE, "Pod", "", ""),

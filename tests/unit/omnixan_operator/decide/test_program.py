@@ -33,13 +33,13 @@ def test_another_digest_is_refused_with_both() -> None:
 
 def test_a_format_that_is_not_the_programs_is_refused() -> None:
     old = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[1]; creg c[1]; measure q -> c;'
-    assert without_parser(job(program={"inline": {"format": "openqasm2", "data": old}}).spec) is None
+    assert without_parser(job(program={"inline": {"format": "openqasm2", "data": old}}).spec, old) is None
     for format_, data, said in (
         ("openqasm3", old, "OPENQASM 2.0"),
         ("openqasm2", BELL, "OPENQASM 3.0"),
         ("openqasm2", "h;", "no line"),
     ):
-        found = without_parser(job(program={"inline": {"format": format_, "data": data}}).spec)
+        found = without_parser(job(program={"inline": {"format": format_, "data": data}}).spec, data)
         assert isinstance(found, Failure) and found.reason == Reason.FORMAT_MISMATCH
         assert format_ in found.message and said in found.message
 
