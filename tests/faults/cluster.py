@@ -6,8 +6,8 @@ import random
 import uuid
 from typing import Any
 
-from tests.faults.apiserver.resources import BY_KIND, Object
-from tests.faults.apiserver.server import APPLY, MERGE, ApiServer, Request
+from tests.faults.apiserver.resources import BY_KIND, Object, Resource
+from tests.faults.apiserver.server import APPLY, MERGE, ApiServer, Refusal, Request
 from tests.faults.virtualtime import VirtualLoop
 
 NAMESPACE = "omnixan"
@@ -24,6 +24,19 @@ class Cluster:
         self.api = ApiServer(loop.wall, lambda: str(uuid.UUID(int=rng.getrandbits(128), version=4)))
         for name in ("default", NAMESPACE, SYSTEM, *TENANTS):
             self.create("Namespace", {"metadata": {"name": name, "labels": {"tenant": name}}})
+
+    def only_the_leader_writes(self) -> None:
+        """The chart's admission policy: of the operators' pods only the Lease's holder changes anything."""
+
+        def admit(request: Request, resource: Resource) -> None:
+            lease = self.api.find("Lease", SYSTEM, "omnixan-operator")
+            if not request.client.startswith("operator-") or resource.kind in ("Lease", "Event") or lease is None:
+                return
+            if not str(lease["spec"].get("holderIdentity", "")).startswith(request.client + "_"):
+                policy = "ValidatingAdmissionPolicy 'omnixan-edge-leader' with binding 'omnixan-edge-leader'"
+                raise Refusal(403, "Forbidden", f"{policy} denied request: only the pod that holds the Lease writes")
+
+        self.api.admission.append(admit)
 
     def _path(self, kind: str, namespace: str, name: str = "", subresource: str = "") -> str:
         resource = BY_KIND[kind]

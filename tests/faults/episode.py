@@ -95,6 +95,8 @@ class Episode:
         self.invariants = Invariants(self.cluster, self.network, self.agents)
         self.people = People(self.cluster, self.agents, self.story.nodes, self.story.jobs)
         self.replicas = self.story.replicas or self.rng.choice((1, 2))
+        if self.rng.random() < 0.5:
+            self.cluster.only_the_leader_writes()
         self.deaths = 0
         self.next_death = 0
         self.trace = trace

@@ -67,6 +67,8 @@ def surroundings(loop: VirtualLoop, directory: Path, seed: int) -> Iterator[None
         stack.enter_context(patch.dict("os.environ", {"KUBECONFIG": str(path), "HOME": str(directory)}, clear=True))
         stack.enter_context(patch.object(aiohttp.connector.aiohappyeyeballs, "start_connection", start_connection))
         stack.enter_context(patch.object(aiohttp.connector, "monotonic", loop.time))
+        # kopf ends all tasks of its loop when it stops: here, those of its own process
+        stack.enter_context(patch.object(asyncio, "all_tasks", lambda *_: set(loop.tasks.get(CLIENT.get(), ()))))
         for module in _with_clocks():
             if hasattr(module, "time") and isinstance(module.time, types.ModuleType):
                 stack.enter_context(patch.object(module, "time", clock))
@@ -154,6 +156,7 @@ class Operators:
         """SIGCONT."""
         if name in self.running:
             self._loop.thaw(name)
+            self._network.heal(name)
 
     async def bury(self) -> None:
         """Let everything that is left of all processes end, without any byte reaching the server."""

@@ -46,13 +46,21 @@ class Pipe(asyncio.Transport):
         self.client = client
         self.protocol = protocol
         self._deliver = deliver
+        self.number = network.loop.next_number()
         self.closed = False
         self._reading = True
         self._held: list[bytes] = []
+        self.doomed = False
+        """Whether bytes were lost while the client was cut off: no TCP connection goes on after that."""
         self.on_close: Callable[[], None] = lambda: None
+        network.pipes.setdefault(client, set()).add(self)
 
     def write(self, data: Any) -> None:
-        if not self.closed and not self._network.is_cut(self.client):
+        if self.closed:
+            return
+        if self._network.is_cut(self.client):
+            self.doomed = True
+        else:
             self._deliver(bytes(data))
 
     def writelines(self, list_of_data: Any) -> None:
@@ -60,7 +68,10 @@ class Pipe(asyncio.Transport):
 
     def receive(self, data: bytes) -> None:
         """Bytes from the server, now."""
-        if self.closed or self._network.is_cut(self.client):
+        if self.closed:
+            return
+        if self._network.is_cut(self.client):
+            self.doomed = True
             return
         if not self._reading:
             self._held.append(data)
@@ -78,6 +89,7 @@ class Pipe(asyncio.Transport):
         if self.closed:
             return
         self.closed = True
+        self._network.pipes[self.client].discard(self)
         self.on_close()
         self._loop.call_soon(self.protocol.connection_lost, error)
 
@@ -120,14 +132,14 @@ class MemoryNetwork:
         self.api = api
         self.weather = weather
         self._cut: set[str] = set()
+        self.pipes: dict[str, set[Pipe]] = {}
+        """Open connections by client."""
         self.requests: list[tuple[float, str, Request]] = []
         """Time, client and request of all that reached the server; cleared by who reads it."""
         self.must_list_again: set[tuple[str, str]] = set()
         """Clients and kinds whose watch has lost an event: their next watch is answered 410."""
         self.on_answer: Callable[[str, Request, int, Object], None] = lambda *_: None
         """Called when an answer has reached its client."""
-        self.on_lost: Callable[[str, Request], None] = lambda *_: None
-        """Called when a request was carried out and its client will not hear of it."""
         self.on_event: Callable[[str, Object], None] = lambda *_: None
         """Called when a watch event has reached its client."""
         self.analyze: Callable[[Object], Object] = lambda question: {}
@@ -139,7 +151,11 @@ class MemoryNetwork:
         self._cut.add(client)
 
     def heal(self, client: str) -> None:
+        """Bytes pass again; connections on which some were lost are reset."""
         self._cut.discard(client)
+        for pipe in sorted(self.pipes.get(client, ()), key=lambda pipe: pipe.number):
+            if pipe.doomed:
+                pipe.lose(ConnectionResetError(104, "Connection reset by peer"))
 
     async def connect(self, client: str, factory: Callable[[], asyncio.Protocol]) -> tuple[Any, Any]:
         await self._reach(client, self.weather.connection_fails(client))
@@ -224,24 +240,25 @@ class HttpConnection:
     def _arrive(self, request: Request, fate: Fate) -> None:
         network = self._network
         assert self.pipe is not None
-        if self.pipe.closed or network.is_cut(self._client) or fate.vanishes:
+        if self.pipe.closed or fate.vanishes:
+            return
+        if network.is_cut(self._client):
+            self.pipe.doomed = True
             return
         if fate.breaks_before:
             self.pipe.lose(ConnectionResetError(104, "Connection reset by peer"))
             return
         network.requests.append((self._loop.now, self._client, request))
         if fate.code:
-            self._answer(request, fate, fate.code, fate.refusal(), refused=True)
+            self._answer(request, fate, fate.code, fate.refusal())
         elif request.watches:
             self._open(request, fate)
         else:
             self._answer(request, fate, *network.api.handle(request))
 
-    def _answer(self, request: Request, fate: Fate, code: int, body: Object, *, refused: bool = False) -> None:
+    def _answer(self, request: Request, fate: Fate, code: int, body: Object) -> None:
         assert self.pipe is not None
         if fate.breaks_after:
-            if not refused:
-                self._network.on_lost(self._client, request)
             self._loop.call_later(LATENCY, self.pipe.lose, ConnectionResetError(104, "Connection reset by peer"))
             return
         data = json.dumps(body).encode()
@@ -249,15 +266,12 @@ class HttpConnection:
         head += f"Content-Length: {len(data)}\r\n"
         if fate.retry_after:
             head += f"Retry-After: {fate.retry_after}\r\n"
-        self._loop.call_later(
-            LATENCY + fate.delay_after, self._deliver, request, code, body, head.encode() + b"\r\n" + data, refused
-        )
+        self._loop.call_later(LATENCY + fate.delay_after, self._deliver, request, code, body, head.encode() + b"\r\n" + data)
 
-    def _deliver(self, request: Request, code: int, body: Object, data: bytes, refused: bool) -> None:
+    def _deliver(self, request: Request, code: int, body: Object, data: bytes) -> None:
         assert self.pipe is not None
         if self.pipe.closed or self._network.is_cut(self._client):
-            if not refused:
-                self._network.on_lost(self._client, request)
+            self.pipe.doomed = True
             return
         self._network.on_answer(self._client, request, code, body)
         self.pipe.receive(data)
@@ -333,6 +347,7 @@ class _Stream:
     def _send(self, event: Object) -> None:
         line = json.dumps(event).encode() + b"\n"
         if self._network.is_cut(self._pipe.client):
+            self._pipe.doomed = True
             return
         if event["type"] not in ("BOOKMARK", "ERROR"):
             self._network.on_event(self._pipe.client, event)

@@ -126,6 +126,8 @@ class ApiServer:
         self.compacted = 0
         self.watches: list[Watch] = []
         self.listeners: list[Callable[[Write], None]] = []
+        self.admission: list[Callable[[Request, Resource], None]] = []
+        """Called before every mutating request; raises Refusal."""
         self._pages: dict[str, tuple[list[Object], int]] = {}
 
     # Requests.
@@ -145,6 +147,8 @@ class ApiServer:
             raise Refusal(404, "NotFound", "the server could not find the requested resource")
         if place.subresource and not (place.subresource == "status" and place.resource.status):
             raise Refusal(404, "NotFound", "the server could not find the requested resource")
+        for admit in self.admission if request.method != "GET" else ():
+            admit(request, place.resource)
         if request.method == "GET":
             return 200, self._get(place) if place.name else self._list(place, request)
         if request.method == "POST" and not place.name:
