@@ -26,6 +26,8 @@ POLL = 0.05
 IMPATIENT = 3.0
 """Seconds without an arrival after which what has not come in is looked up: it may have been deleted meanwhile."""
 PERIOD = 600.0
+"""Seconds from one comparison of a kind to the next; the first ones are spread over the same time. A list that is empty
+makes no event, so this is also how late the loss of a kind's last objects is noticed."""
 SETTLE = 5.0
 """Seconds after the first event of a new list, by which the list has been read."""
 
@@ -87,7 +89,7 @@ class Resync:
         await self.wait_until_complete()
         loop = asyncio.get_running_loop()
         step = PERIOD / len(WATCHED)
-        self._due = {kind: loop.time() + PERIOD + step * i for i, kind in enumerate(WATCHED)}
+        self._due = {kind: loop.time() + step * (i + 1) for i, kind in enumerate(WATCHED)}
         while True:
             kind = min(WATCHED, key=lambda k: self._due[k])
             self._changed.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ import time
 from collections import Counter
 from dataclasses import asdict, replace
 
+from tests.faults.bugs import BUGS
 from tests.faults.episode import Episode, Report, Story
 from tests.faults.virtualtime import CLIENT
 
@@ -90,7 +92,7 @@ def main() -> int:
     parser.add_argument("--trace", action="store_true", help="tell everything that happens")
     parser.add_argument("--list", help="seeds, separated by commas")
     parser.add_argument("--json", action="store_true", help="one line of JSON a seed")
-    parser.add_argument("--bug", help="play with a seeded bug of the operator")
+    parser.add_argument("--bug", choices=sorted(BUGS), help="play with a seeded bug of the operator")
     given = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":  # sets of strings have an order, and it must be the same in a replay
         os.execve(
@@ -104,7 +106,8 @@ def main() -> int:
     failed, start = 0, time.monotonic()
     names: Counter[str] = Counter()
     for seed in seeds:
-        report = _play(seed, story, given.trace)
+        with BUGS[given.bug].applied() if given.bug else contextlib.nullcontext():
+            report = _play(seed, story, given.trace)
         failed += bool(report.violations)
         names.update({violation.invariant for violation in report.violations})
         if given.json:

@@ -20,7 +20,7 @@ from tests.faults.wire import MemoryNetwork
 
 TAKEN_IN = 2.0
 """Seconds after which an event that reached an operator must have reached its decisions (on a calm event loop)."""
-KNOWN = 30.0
+KNOWN = 15.0
 """Seconds after which a decision made before it, and sent late, must have arrived."""
 BURST_SECONDS, BURST = 10.0, 3000
 """No operator sends more requests than that within that time: it would be a loop without a pause."""
@@ -146,6 +146,8 @@ class Invariants:
             self.violated("no write without change", f"{client}: {write.request.method} {write.request.path}")
 
     def _Node(self, write: Write) -> None:
+        if write.old is None and is_operator(write.request.client):
+            self.violated("the operator makes no node", f"{write.request.client} made {write.request.path}")
         old, new = _claim(write.old), _claim(write.new)
         if old and new and old != new and is_operator(write.request.client):
             owner = self._owner_of_mark(old)

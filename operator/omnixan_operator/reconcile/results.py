@@ -6,6 +6,7 @@ from omnixan.edge_network.api.meta import JOB_UID_LABEL
 from omnixan.edge_network.api.quantumjob import QuantumJob, ResultRef
 from omnixan_operator import kinds
 from omnixan_operator.apiserver import AlreadyExistsError, NotFoundError
+from omnixan_operator.desired.drift import contained
 from omnixan_operator.desired.resultmap import KEY, canonical, digest, result_map, result_map_name
 from omnixan_operator.kinds import Object
 from omnixan_operator.reasons import Reason
@@ -43,7 +44,7 @@ async def store(ctx: Context, job: QuantumJob, live: Object, result: Object) -> 
         if (found.get("data") or {}).get(KEY) != text:  # immutable, so it cannot be mended
             await ctx.delete(kinds.CONFIG_MAP, found)
             await ctx.apply(kinds.CONFIG_MAP, wanted)
-        else:
+        elif not contained(wanted, found):  # else it is there already: the answer to its creation was lost
             await ctx.apply_over(kinds.CONFIG_MAP, wanted, found)
     return ResultRef(name=wanted["metadata"]["name"], sha256=digest(text), bytes=len(text.encode()))
 
