@@ -25,8 +25,8 @@ async def reconcile(ctx: Context, live: Object, job: QuantumJob) -> float | None
     wanted = status.still_over(job, ctx.now())
     if wanted != job.status:
         await ctx.write_status(kinds.QUANTUM_JOB, live, wanted.wire())
-    await results.keep(ctx, job, live)
-    return left
+    again = await results.keep(ctx, job, live)
+    return min((seconds for seconds in (left, again) if seconds is not None), default=None)
 
 
 def _time_to_live(ctx: Context, job: QuantumJob) -> float | None:

@@ -14,6 +14,9 @@ from omnixan_operator.reconcile.context import Context
 from omnixan_operator.store import controller_of
 from omnixan_operator.trim import DIGEST
 
+TAKEN_AGAIN = 300.0
+"""Seconds after which a name that was taken is tried again."""
+
 
 async def read(ctx: Context, namespace: str, run: str) -> Object | None:
     """The result of a run as its agent wrote it; the store keeps it without counts. None if the run is gone."""
@@ -49,15 +52,18 @@ async def store(ctx: Context, job: QuantumJob, live: Object, result: Object) -> 
     return ResultRef(name=wanted["metadata"]["name"], sha256=digest(text), bytes=len(text.encode()))
 
 
-async def keep(ctx: Context, job: QuantumJob, live: Object) -> None:
-    """Bring the ConfigMap of a job that is over back, if it is not as it was."""
+async def keep(ctx: Context, job: QuantumJob, live: Object) -> float | None:
+    """Bring the ConfigMap of a job that is over back, if it is not as it was.
+
+    Returns the seconds after which to look again where its name is taken: that it becomes free is not watched.
+    """
     reference = job.status.result.ref if job.status.result is not None else None
     if reference is None or job.status.run is None:
-        return
+        return None
     name = result_map_name(job.metadata.name)
     found = ctx.store.get(kinds.CONFIG_MAP, job.metadata.namespace, name)
     if found is not None and _ours(found, job) and found[DIGEST].get(KEY) == reference.sha256:
-        return
+        return None
     run = job.status.run
     result = None
     if ctx.store.get(kinds.QUANTUM_RUN, run.namespace, run.name) is not None:
@@ -65,9 +71,11 @@ async def keep(ctx: Context, job: QuantumJob, live: Object) -> None:
     if result is None:
         message = f"ConfigMap {name} is gone and so is the run that it came from"
         ctx.recorder.warning(kinds.QUANTUM_JOB, live, Reason.RESULT_LOST, message)
-        return
-    if await store(ctx, job, live, result) is not None:
-        ctx.recorder.normal(kinds.QUANTUM_JOB, live, Reason.CHILD_RESTORED, f"ConfigMap {name} was put right")
+        return None
+    if await store(ctx, job, live, result) is None:
+        return TAKEN_AGAIN
+    ctx.recorder.normal(kinds.QUANTUM_JOB, live, Reason.CHILD_RESTORED, f"ConfigMap {name} was put right")
+    return None
 
 
 def _leftover(obj: Object, job: QuantumJob) -> bool:
