@@ -33,6 +33,7 @@ PLACES: dict[str, tuple[Place, ...]] = {
     "Ready": (Place(CLUSTER, ("Ready",)),),
     "ChildRejected": (Place(CLUSTER, _STUCK, "Warning"),),
     "NameTaken": (Place(CLUSTER, _STUCK, "Warning"),),
+    "PoliciesMissing": (Place(CLUSTER, _STUCK, "Warning"),),
     "Claiming": (Place(CLUSTER, ("Ready", "Reconciling")),),
     "ClaimedByOther": (Place(CLUSTER, _SHORTAGE, "Warning"),),
     "NoCandidateNodes": (Place(CLUSTER, _SHORTAGE, "Warning"),),

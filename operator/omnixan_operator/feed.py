@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from omnixan_operator import kinds
 from omnixan_operator.decide.heartbeat import Beat, beat
-from omnixan_operator.keys import Key
+from omnixan_operator.keys import Key, key_of
 from omnixan_operator.kinds import Kind, Object
 from omnixan_operator.queue import WorkQueue
 from omnixan_operator.store import Change, Store, name_of, namespace_of, uid_of, version_of
@@ -52,6 +52,12 @@ class Feed:
     @property
     def _working(self) -> bool:
         return self.started and self._leading
+
+    def again(self, kind: Kind) -> None:
+        """Reconcile all objects of a kind: something changed that all of them depend on."""
+        if self._working:
+            for obj in self._store.all(kind):
+                self._queue.add(key_of(kind, obj))
 
     def put(self, kind: Kind, obj: Object) -> bool:
         """Take in an object as the API server gave it; whether something changed. Never raises."""

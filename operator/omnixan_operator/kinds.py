@@ -62,6 +62,15 @@ SERVICE_ACCOUNT = Kind("ServiceAccount", "v1", "serviceaccounts", selector=_MANA
 ROLE_BINDING = Kind("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings", selector=_MANAGED)
 DAEMON_SET = Kind("DaemonSet", "apps/v1", "daemonsets", selector=_MANAGED)
 CONFIG_MAP = Kind("ConfigMap", "v1", "configmaps", selector=_MANAGED)
+POLICY = Kind(
+    "ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1", "validatingadmissionpolicies", namespaced=False
+)
+POLICY_BINDING = Kind(
+    "ValidatingAdmissionPolicyBinding",
+    "admissionregistration.k8s.io/v1",
+    "validatingadmissionpolicybindings",
+    namespaced=False,
+)
 EVENT = Kind("Event", "events.k8s.io/v1", "events")
 
 WATCHED = (

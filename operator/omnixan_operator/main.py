@@ -16,6 +16,7 @@ import uvloop
 from omnixan_operator import logs, watch
 from omnixan_operator.analysis import Analyzer
 from omnixan_operator.apiserver import ApiError, ApiServer, load_configuration
+from omnixan_operator.confinement import Confinement
 from omnixan_operator.controller import work
 from omnixan_operator.decide.election import DURATION
 from omnixan_operator.election import Elector, LeadershipLostError, identity
@@ -23,7 +24,7 @@ from omnixan_operator.events import Recorder
 from omnixan_operator.feed import Feed
 from omnixan_operator.http import Endpoint
 from omnixan_operator.keys import RECONCILED, Key
-from omnixan_operator.kinds import Kind
+from omnixan_operator.kinds import EDGE_CLUSTER, Kind
 from omnixan_operator.metrics import Metrics
 from omnixan_operator.queue import WorkQueue
 from omnixan_operator.reconcile.context import Context
@@ -56,6 +57,7 @@ async def run(settings: Settings) -> None:
     recorder = Recorder(api, metrics, settings.pod_name, time.monotonic)
     resync = Resync(api, store, feed, metrics)
     ctx = Context(settings, store, feed, queue, api, analyzer, recorder, metrics, lambda: datetime.now(UTC), time.monotonic)
+    ctx.confinement = Confinement(settings.confinement)
     endpoint = Endpoint(
         metrics,
         store,
@@ -71,6 +73,7 @@ async def run(settings: Settings) -> None:
         asyncio.create_task(resync.run(), name="resync"),
         asyncio.create_task(elector.run(), name="election"),
         asyncio.create_task(_lead(elector, feed), name="lead"),
+        asyncio.create_task(ctx.confinement.run(api, lambda: feed.again(EDGE_CLUSTER)), name="confinement"),
     ]
     informer = asyncio.create_task(_inform(api, feed, resync, settings.pod_name, stop), name="kopf")
     try:

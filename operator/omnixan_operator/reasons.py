@@ -18,6 +18,7 @@ class Reason(StrEnum):
     READY = "Ready"
     CHILD_REJECTED = "ChildRejected"
     NAME_TAKEN = "NameTaken"
+    POLICIES_MISSING = "PoliciesMissing"
     CLAIMING = "Claiming"
     CLAIMED_BY_OTHER = "ClaimedByOther"
     NO_CANDIDATE_NODES = "NoCandidateNodes"
@@ -72,6 +73,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.READY: "All wanted nodes are claimed and their agents are ready.",
     Reason.CHILD_REJECTED: "The API server refused an object that the EdgeCluster needs; the message says why.",
     Reason.NAME_TAKEN: "An object of a name that the EdgeCluster needs belongs to another owner.",
+    Reason.POLICIES_MISSING: "Admission policies that confine the agents are not in force: no agent is started or changed.",
     Reason.CLAIMING: "Nodes are being claimed.",
     Reason.CLAIMED_BY_OTHER: "Nodes that match are claimed by another EdgeCluster; the older one comes first.",
     Reason.NO_CANDIDATE_NODES: "Too few schedulable, Ready nodes match the pools' nodeSelector and tolerations.",

@@ -21,6 +21,8 @@ class Settings:
     """AGENT_CLUSTER_ROLE: the ClusterRole that is bound to the agents' ServiceAccounts."""
     analyzer_socket: str = "/run/analyzer/analyzer.sock"
     """ANALYZER_SOCKET: Unix socket of the program analyzer beside the operator."""
+    confinement: tuple[str, ...] = ()
+    """CONFINEMENT: names of the ValidatingAdmissionPolicies (and bindings) without which no agent is started."""
     namespace: str = "omnixan-system"
     """POD_NAMESPACE: where the operator runs."""
     pod_name: str = "omnixan-operator"
@@ -47,6 +49,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         agent_image=image,
         agent_cluster_role=environment.get("AGENT_CLUSTER_ROLE") or Settings.agent_cluster_role,
         analyzer_socket=environment.get("ANALYZER_SOCKET") or Settings.analyzer_socket,
+        confinement=tuple(name.strip() for name in environment.get("CONFINEMENT", "").split(",") if name.strip()),
         namespace=environment.get("POD_NAMESPACE") or Settings.namespace,
         pod_name=environment.get("POD_NAME") or environment.get("HOSTNAME") or Settings.pod_name,
         log_level=level,

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts/omnixan-edge"
 RELEASE = "omnixan-edge"
 NAMESPACE = "omnixan-system"
+KUBERNETES = "1.36.0"
 Manifest = dict[str, Any]
 
 
@@ -36,14 +37,20 @@ def _program() -> str:
 
 
 @cache
-def _rendered(namespace: str, values: tuple[str, ...]) -> str:
+def _rendered(namespace: str, values: tuple[str, ...], kubernetes: str, served: tuple[str, ...]) -> str:
     settings = [arg for value in values for arg in ("--set", value)]
-    return run_helm("template", RELEASE, str(CHART), "--namespace", namespace, *settings)
+    settings += [arg for kind in served for arg in ("--api-versions", kind)]
+    return run_helm("template", RELEASE, str(CHART), "--namespace", namespace, "--kube-version", kubernetes, *settings)
 
 
-def render(*values: str, namespace: str = NAMESPACE) -> list[Manifest]:
-    """The manifests of the chart; values are given as for `--set`. Raises HelmError."""
-    return [m for m in yaml.safe_load_all(_rendered(namespace, values)) if m]
+def render(
+    *values: str, namespace: str = NAMESPACE, kubernetes: str = KUBERNETES, served: tuple[str, ...] = ()
+) -> list[Manifest]:
+    """The manifests of the chart for a version of Kubernetes that serves these kinds (group/version/kind), too.
+
+    Values are given as for `--set`. Raises HelmError.
+    """
+    return [m for m in yaml.safe_load_all(_rendered(namespace, values, kubernetes, served)) if m]
 
 
 def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:

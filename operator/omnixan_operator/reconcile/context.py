@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from omnixan.edge_network.api.meta import PAUSED_ANNOTATION
 from omnixan_operator.analysis import Analyzer
 from omnixan_operator.apiserver import ApiServer, NotFoundError
+from omnixan_operator.confinement import Confinement
 from omnixan_operator.decide.claiming import Plan
 from omnixan_operator.events import Recorder
 from omnixan_operator.feed import Feed
@@ -42,6 +43,8 @@ class Context:
     """Wall clock, for what is shown."""
     monotonic: Callable[[], float]
     """For what is measured."""
+    confinement: Confinement = field(default_factory=Confinement)
+    """Whether agents may be started."""
     plan: Plan | None = None
     """The last decision on claims; None until the first pass."""
     placing: dict[str, tuple[str, str]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from omnixan.edge_network.api.meta import CLAIM_LABEL, POOL_LABEL
 from omnixan_operator import kinds
 from omnixan_operator.apiserver import ForbiddenError, InvalidError, NotFoundError
 from omnixan_operator.decide.claiming import ClusterPlan
+from omnixan_operator.decide.confinement import message
 from omnixan_operator.desired.common import claim_value
 from omnixan_operator.desired.daemonset import daemon_set
 from omnixan_operator.desired.drift import immutable_differs, needs_apply
@@ -44,15 +45,23 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
         await _stall(ctx, live, cluster)
         return None
     plan = ctx.plan.clusters.get(cluster.metadata.uid) if ctx.plan is not None else None
-    if plan is None:
-        return None  # the claiming pass comes first, and wakes this key
+    if plan is None or ctx.confinement.problems is None:
+        return None  # the claiming pass and the first look at the policies come first; both wake this key
     problems: list[Problem] = []
     if not paused(live):
         children = list(_children(ctx, cluster, plan))
-        problems = [problem for child in children if (problem := await _ensure(ctx, cluster, *child)) is not None]
+        problems = _unconfined(ctx)
+        made = [child for child in children if not problems or child[0] is not kinds.DAEMON_SET]
+        problems += [problem for child in made if (problem := await _ensure(ctx, cluster, *child)) is not None]
         await _prune(ctx, cluster, children)
     await _write_status(ctx, live, cluster, plan, problems)
     return RETRY if problems else None
+
+
+def _unconfined(ctx: Context) -> list[Problem]:
+    """The problem that agents must not be started now, if it is there."""
+    found = ctx.confinement.problems
+    return [Problem(Reason.POLICIES_MISSING, message(found))] if found else []
 
 
 def _children(ctx: Context, cluster: EdgeCluster, plan: ClusterPlan) -> Iterator[tuple[Kind, Object]]:

@@ -10,6 +10,7 @@ import yaml
 from omnixan.edge_network.api.crd import KINDS
 from omnixan.edge_network.api.edgecluster import EdgeCluster
 from omnixan.edge_network.api.meta import CLAIM_LABEL, GROUP
+from omnixan_operator.decide.confinement import problem
 from tests.cases.chart import (
     CHART,
     NAMESPACE,
@@ -24,6 +25,7 @@ from tests.cases.chart import (
 )
 
 CRDS = {path.name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))}
+ADMISSION = "admissionregistration.k8s.io"
 KEEP = {"helm.sh/resource-policy": "keep"}
 
 
@@ -148,6 +150,47 @@ def test_the_operator_is_told_the_role_that_agents_get_and_their_image() -> None
     assert environment["AGENT_IMAGE"] == "registry.example/agent:v7" == container(manifests, "analyzer")["image"]
 
 
+def test_the_operator_watches_over_the_policies_that_confine_agents() -> None:
+    environment = {e["name"]: e.get("value") for e in container(render(), "operator")["env"]}
+    for name in environment["CONFINEMENT"].split(","):
+        policy = one(render(), "ValidatingAdmissionPolicy", name)
+        assert problem(policy, one(render(), "ValidatingAdmissionPolicyBinding", name)) == ""
+
+
+def test_every_policy_refuses_and_says_what_is_wrong() -> None:
+    for policy in of_kind(render(), "ValidatingAdmissionPolicy"):
+        assert problem(policy, one(render(), "ValidatingAdmissionPolicyBinding", policy["metadata"]["name"])) == ""
+        for validation in policy["spec"]["validations"]:
+            assert validation["message"] and validation["reason"] == "Forbidden"
+        for rule in policy["spec"]["matchConstraints"]["resourceRules"]:
+            # type checking leaves out what a wildcard matches
+            assert "*" not in rule["apiGroups"] + rule["apiVersions"] + rule["resources"]
+
+
+def test_administrators_are_the_groups_of_the_values() -> None:
+    manifests = render("security.adminGroups={system:masters,gke:admins@example.com}")
+    variables = one(manifests, "ValidatingAdmissionPolicy", "omnixan-edge-edgenodes")["spec"]["variables"]
+    (expression,) = (v["expression"] for v in variables if v["name"] == "isAdmin")
+    assert "['system:masters', 'gke:admins@example.com']" in expression
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "served", "version"),
+    [
+        ("1.36.0", (), f"{ADMISSION}/v1"),
+        ("1.34.0", (f"{ADMISSION}/v1beta1/MutatingAdmissionPolicy",), f"{ADMISSION}/v1beta1"),
+        ("1.33.0", (), ""),
+    ],
+)
+def test_the_submitter_is_stamped_where_the_api_server_can(kubernetes: str, served: tuple[str, ...], version: str) -> None:
+    manifests = render(kubernetes=kubernetes, served=served)
+    stamps = of_kind(manifests, "MutatingAdmissionPolicy") + of_kind(manifests, "MutatingAdmissionPolicyBinding")
+    assert [m["apiVersion"] for m in stamps] == ([version] * 2 if version else [])
+    rules = one(manifests, "ValidatingAdmissionPolicy", "omnixan-edge-quantumjobs")["spec"]["validations"]
+    left_out = [rule for rule in rules if rule["expression"].endswith("|| variables.submitter == ''")]
+    assert bool(left_out) == (not version)
+
+
 def test_a_digest_wins_over_the_tag() -> None:
     digest = "sha256:" + "0" * 64
     manifests = render("images.operator.tag=v7", f"images.operator.digest={digest}")
@@ -226,6 +269,8 @@ def test_the_values_of_a_pod_arrive_in_the_pod() -> None:
         "clusterNamespace.podSecurity=strict",
         "extraClusterNamespaces[0]=UPPER",
         "serviceAccount.name=other",
+        "security.adminGroups={}",
+        "security.adminGroups[0]=it's",
     ],
 )
 def test_a_value_that_means_nothing_is_refused(value: str) -> None:

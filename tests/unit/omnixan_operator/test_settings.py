@@ -18,15 +18,18 @@ def test_the_charts_environment_is_understood() -> None:
             "LOG_LEVEL": "debug",
             "METRICS_PORT": "9090",
             "WORKERS": "4",
+            "CONFINEMENT": "one, two",
         }
     )
     assert (settings.agent_image, settings.agent_cluster_role) == ("example.invalid/agent:1", "role")
     assert (settings.analyzer_socket, settings.namespace, settings.pod_name) == ("/s", "ns", "pod")
+    assert settings.confinement == ("one", "two")
     assert (settings.log_level, settings.metrics_port, settings.workers) == ("DEBUG", 9090, 4)
 
 
 def test_only_the_image_is_required() -> None:
     settings = from_environment({"AGENT_IMAGE": "i", "LOG_LEVEL": ""} | {"METRICS_PORT": ""} | {"LOG_LEVEL": "INFO"})
+    assert settings.confinement == ()
     assert settings.agent_cluster_role == "omnixan-edge-agent" and settings.metrics_port == 8080
 
 
