@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 from tests.api.client import Kube, Object, RefusedError
 from tests.api.conftest import until
+from tests.cases import good
+from tests.cases.edit import DELETE, edited
 
 ADMISSION = "admissionregistration.k8s.io/v1"
 KINDS = tuple(f"{what}AdmissionPolicy{part}" for what in ("Validating", "Mutating") for part in ("", "Binding"))
@@ -32,6 +34,8 @@ def enforced(admin: Kube, manifests: Sequence[Object]) -> Iterator[None]:
         for manifest in [*chosen, *_sentinel(mark)]:
             admin.apply(manifest, "tests", force=True)
         until(lambda: _obeyed(admin, mark), "the admission policies are enforced")
+        if any(manifest["kind"].startswith("Mutating") for manifest in chosen):
+            until(lambda: _stamped(admin), "the API server knows the schema of what it is to stamp")
         yield
     finally:
         for manifest in reversed([m for m in chosen if m["kind"].startswith("Validating")]):
@@ -61,6 +65,17 @@ def _sentinel(mark: str) -> tuple[Object, Object]:
         "spec": {"policyName": mark, "validationActions": ["Deny"]},
     }
     return policy, binding
+
+
+def _stamped(admin: Kube) -> bool:
+    """It looks for new schemas every five seconds, and refuses what it cannot stamp until then."""
+    try:
+        admin.create(edited(good.JOB_PROGRAM, {"status": DELETE}), dry_run=True)
+    except RefusedError as refused:
+        if refused.code == 503:
+            return False
+        raise
+    return True
 
 
 def _obeyed(admin: Kube, mark: str) -> bool:

@@ -56,15 +56,31 @@ class Replicas:
 
 def _passes(kube: Kube) -> bool:
     try:
-        kube.create(account(kube, "probe"), dry_run=True)
+        kube.create(account(kube, "probe-agent"), dry_run=True)
     except RefusedError as refused:
         assert "omnixan-edge-leader" in refused.message, refused
         return False
     return True
 
 
+def child(kube: Kube, name: str) -> Any:
+    """Metadata as the operator's own policies want it: what an EdgeCluster owns."""
+    cluster = name.removesuffix("-agent")
+    owner = {"apiVersion": API_VERSION, "kind": "EdgeCluster", "name": cluster, "uid": f"uid-of-{cluster}"}
+    return {"name": name, "namespace": kube.namespace, "ownerReferences": [owner | {"controller": True}]}
+
+
 def account(kube: Kube, name: str) -> Any:
-    return {"apiVersion": CORE, "kind": "ServiceAccount", "metadata": {"name": name, "namespace": kube.namespace}}
+    return {"apiVersion": CORE, "kind": "ServiceAccount", "metadata": child(kube, name)}
+
+
+def binding(kube: Kube, name: str) -> Any:
+    return role_binding(kube, name, "omnixan-edge-agent", name) | {"metadata": child(kube, name)}
+
+
+def agents(kube: Kube) -> Any:
+    owners = child(kube, "late-agent")["ownerReferences"]
+    return edited(here(DAEMON_SET, kube), {"metadata.ownerReferences": owners})
 
 
 def here(manifest: Any, kube: Kube) -> Any:
@@ -89,7 +105,10 @@ DAEMON_SET = {
     "metadata": {"name": "late"},
     "spec": {
         "selector": {"matchLabels": {"a": "b"}},
-        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "agent", "image": "agent"}]}},
+        "template": {
+            "metadata": {"labels": {"a": "b"}},
+            "spec": {"serviceAccountName": "late-agent", "containers": [{"name": "agent", "image": "agent"}]},
+        },
     },
 }
 
@@ -117,11 +136,9 @@ def label_of_node(kube: Kube, name: str) -> None:
 WRITES: dict[str, Callable[[Kube, Installed, str], Any]] = {
     "a job's status": lambda kube, i, _n: status_of_job(kube, i.tenant.namespace),
     "a node's verdict": lambda kube, _i, _n: status_of_node(kube),
-    "a DaemonSet": lambda kube, _i, _n: kube.apply(here(DAEMON_SET, kube), MANAGER, dry_run=True),
-    "an account": lambda kube, _i, _n: kube.apply(account(kube, "late"), MANAGER, dry_run=True),
-    "a binding": lambda kube, _i, _n: kube.apply(
-        role_binding(kube, "late", "omnixan-edge-agent", "late"), MANAGER, dry_run=True
-    ),
+    "a DaemonSet": lambda kube, _i, _n: kube.apply(agents(kube), MANAGER, dry_run=True),
+    "an account": lambda kube, _i, _n: kube.apply(account(kube, "late-agent"), MANAGER, dry_run=True),
+    "a binding": lambda kube, _i, _n: kube.apply(binding(kube, "late-agent"), MANAGER, dry_run=True),
     "a claim": lambda kube, _i, name: label_of_node(kube, name),
     "a deletion": lambda kube, _i, _n: deletion(kube),
 }
