@@ -26,7 +26,10 @@ def policies(manifests: Sequence[Object]) -> list[Object]:
 
 @contextmanager
 def enforced(admin: Kube, manifests: Sequence[Object]) -> Iterator[None]:
-    """Install policies with their bindings and wait until they count; in the end remove them and wait for that."""
+    """Install policies with their bindings and wait until they count; in the end remove them and wait for that.
+
+    What Helm would keep is kept.
+    """
     mark = f"sentinel-{uuid.uuid4().hex[:8]}"
     # what demands a stamp goes before what stamps
     chosen = sorted(policies(manifests), key=lambda m: m["kind"].startswith("Validating"))
@@ -38,6 +41,7 @@ def enforced(admin: Kube, manifests: Sequence[Object]) -> Iterator[None]:
             until(lambda: _stamped(admin), "the API server knows the schema of what it is to stamp")
         yield
     finally:
+        chosen = [m for m in chosen if "helm.sh/resource-policy" not in m["metadata"].get("annotations", {})]
         for manifest in reversed([m for m in chosen if m["kind"].startswith("Validating")]):
             admin.delete(manifest["kind"], manifest["metadata"]["name"], ADMISSION)
         for manifest in reversed(_sentinel(mark)):
