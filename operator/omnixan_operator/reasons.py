@@ -61,6 +61,8 @@ class Reason(StrEnum):
     CLUSTER_DELETED = "ClusterDeleted"
     DIGEST_MISMATCH = "DigestMismatch"
     FORMAT_MISMATCH = "FormatMismatch"
+    NOTHING_MEASURED = "NothingMeasured"
+    OBSERVABLE_WIDTH = "ObservableWidth"
     PROGRAM_TOO_LARGE = "ProgramTooLarge"
     TOO_MANY_QUBITS = "TooManyQubits"
     RESULT_NAME_TAKEN = "ResultNameTaken"
@@ -114,6 +116,8 @@ MEANINGS: dict[Reason, str] = {
     Reason.CLUSTER_DELETED: "The EdgeCluster was deleted while the job was on it.",
     Reason.DIGEST_MISMATCH: "The program's SHA-256 is not the one in spec.program.sha256.",
     Reason.FORMAT_MISMATCH: "The program's first line says another language than its format.",
+    Reason.NOTHING_MEASURED: "A sampler was asked for, but the program measures nothing.",
+    Reason.OBSERVABLE_WIDTH: "An observable has another number of letters than the program has qubits.",
     Reason.PROGRAM_TOO_LARGE: "The program has more bytes than are allowed.",
     Reason.TOO_MANY_QUBITS: "The job needs more qubits than any backend can offer.",
     Reason.RESULT_NAME_TAKEN: "The name of the result's ConfigMap is taken; the summary is in status.",

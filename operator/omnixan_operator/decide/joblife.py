@@ -22,6 +22,7 @@ from omnixan.edge_network.api.result import Progress, Usage
 from omnixan_operator.decide import attempts
 from omnixan_operator.decide.esp import load_of
 from omnixan_operator.decide.placement import Choice, Need, Offer, place
+from omnixan_operator.decide.program import misfit
 from omnixan_operator.reasons import Reason
 
 
@@ -221,6 +222,8 @@ def _begin(job: QuantumJob, seen: Observed, before: tuple[Attempt, ...]) -> Step
         return Fail(analysis, rejected=True, attempts=before)
     if isinstance(analysis, NotYet):
         return Await(analysis.reason, analysis.message)
+    if (failure := misfit(job.spec, analysis)) is not None:
+        return Fail(failure, rejected=True, attempts=before)
     need = need_of(job, analysis)
     if need.qubits > MAX_QUBITS:
         return Fail(_too_wide(analysis, need.qubits), rejected=True, attempts=before)

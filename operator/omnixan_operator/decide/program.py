@@ -42,8 +42,7 @@ def without_parser(spec: QuantumJobSpec, text: str) -> Analysis | Failure | None
     assert source is not None
     wrong = wrong_format(source.format, text)
     if wrong is not None:
-        message = f"spec.program.{field}.{wrong}"
-        return Failure(category=Category.INVALID_PROGRAM, reason=Reason.FORMAT_MISMATCH, message=message)
+        return _invalid(Reason.FORMAT_MISMATCH, f"spec.program.{field}.{wrong}")
     return None
 
 
@@ -58,6 +57,32 @@ def place_of(spec: QuantumJobSpec) -> str:
 def look_again(missing_for: float) -> float:
     """Seconds until a program that has been missing for so long is looked for again: the longer, the longer."""
     return min(max(missing_for / 2, FIRST_LOOK), LAST_LOOK)
+
+
+def misfit(spec: QuantumJobSpec, analysis: Analysis) -> Failure | None:
+    """What of the way the program is read out does not fit it, now that its width is known."""
+    estimator = spec.primitive.estimator
+    if estimator is None:
+        if analysis.measured != 0:
+            return None
+        return _invalid(
+            Reason.NOTHING_MEASURED,
+            "the program measures nothing, so there is nothing to sample: declare a bit register and end with "
+            "'c = measure q;', or ask for spec.primitive.estimator",
+        )
+    for number, observable in enumerate(estimator.observables):
+        for place, term in enumerate(observable.terms):
+            if len(term.pauli) != analysis.qubits:
+                return _invalid(
+                    Reason.OBSERVABLE_WIDTH,
+                    f"spec.primitive.estimator.observables[{number}].terms[{place}].pauli has {len(term.pauli)} letters, "
+                    f"the program has {analysis.qubits} qubits: one of I, X, Y, Z for each, qubit 0 rightmost",
+                )
+    return None
+
+
+def _invalid(reason: Reason, message: str) -> Failure:
+    return Failure(category=Category.INVALID_PROGRAM, reason=reason, message=message)
 
 
 def _refused(reason: Reason, message: str) -> Failure:

@@ -71,3 +71,9 @@ def test_too_large_a_result_is_refused_with_what_to_do():
 def test_a_simulator_has_bounds(qubits):
     with pytest.raises(ValueError, match="1 to 24"):
         SimulatorBackend(qubits)
+
+
+def test_nothing_can_be_sampled_of_a_program_that_measures_nothing():
+    with pytest.raises(ProgramError) as error:
+        execute(spec(), Circuit(1, 0, (Instruction("h", (0,)),), ()), backend=SimulatorBackend(8))
+    assert (error.value.category, error.value.reason) == ("INVALID_PROGRAM", "NothingMeasured")

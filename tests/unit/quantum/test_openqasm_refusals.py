@@ -23,7 +23,6 @@ CASES = [
     (HEAD + "qubit q; rx(" + "9" * 5000 + ") q;", INVALID, "SyntaxError", None, "limit"),
     ("// new\nOPENQASM 4.0;\nqubit q;", INVALID, "UnsupportedVersion", 2, "OpenQASM 3"),
     # Meaning
-    (HEAD + "qubit[2] q; h q;", INVALID, "NothingMeasured", None, "c = measure q;"),
     (HEAD + "qubit[2] q;\nmeasure q;", INVALID, "SemanticError", 4, "c = measure q;"),
     (HEAD + "qubit[2] q; bit[3] c;\nc = measure q;", INVALID, "SemanticError", 4, "2 qubits are measured into 3"),
     (HEAD + "qubit[2] q;\nfoo q[0];" + END, INVALID, "SemanticError", 4, "gate 'foo' is not defined"),

@@ -69,6 +69,26 @@ class Training(Model):
     """The objective that was reached, in the units of the problem's value."""
 
 
+class Expectation(Model):
+    """The value of one observable."""
+
+    name: Annotated[str, Field(max_length=63)] | None = None
+    """As in the spec."""
+    value: float
+    """Estimated expectation value."""
+    standard_error: float
+    """Of the estimate; 0 where the state is exact."""
+
+
+class MitigationInfo(Model):
+    """What was done about a device's errors."""
+
+    readout: Annotated[str, Field(max_length=32)]
+    """The method: tensored, qubit by qubit; none on a simulator, whose readings have no errors."""
+    overhead: float
+    """Factor by which undoing the errors widens a standard error at most; 1: not at all."""
+
+
 class Summary(Model):
     """The result on one screen. Equal manifest and seed give an equal summary, on a cluster and without one."""
 
@@ -88,6 +108,10 @@ class Summary(Model):
     """How many times likelier one shot gives the solution than one random guess does: the proof of the algorithm."""
     training: Training | None = None
     """With an algorithm: what its parameters cost."""
+    expectations: Annotated[list[Expectation], Field(max_length=32, json_schema_extra=ATOMIC)] | None = None
+    """With an estimator: the values, in the order of the spec's observables."""
+    mitigation: MitigationInfo | None = None
+    """With mitigation."""
 
 
 class Transpiled(Model):

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from omnixan.edge_network.api.meta import ATOMIC, DecimalString, DnsName, Model, Rule, Sha256, list_map
+from omnixan.edge_network.api.meta import ATOMIC, DecimalString, DnsLabel, DnsName, Model, Rule, Sha256, list_map
 
 MAX_PROGRAM_BYTES = 128 * 1024
 MAX_VARIABLES = 20
@@ -69,11 +69,59 @@ class Sampler(Model):
     """How many times."""
 
 
-class Primitive(Model):
-    """How the program is read out."""
+PositiveDecimal = Annotated[
+    str, Field(min_length=1, max_length=16, pattern=r"^0?\.[0-9]*[1-9][0-9]*$|^[1-9][0-9]*(\.[0-9]+)?$")
+]
 
-    sampler: Sampler = Sampler()
+
+class PauliTerm(Model):
+    """A Pauli string with its coefficient."""
+
+    pauli: Annotated[str, Field(min_length=1, max_length=24, pattern=r"^[IXYZ]+$")]
+    """One of I, X, Y, Z for each of the program's qubits, qubit 0 rightmost."""
+    coefficient: DecimalString = "1"
+    """Its real factor."""
+
+
+class Observable(Model):
+    """A sum of Pauli strings."""
+
+    name: DnsLabel | None = None
+    """Under which its value stands in the result."""
+    terms: Annotated[list[PauliTerm], Field(min_length=1, max_length=256, json_schema_extra=ATOMIC)]
+    """The strings; equal ones are added up."""
+
+
+class Estimator(Model):
+    """Expectation values of observables in the state that the program ends in; its own measurements do not count."""
+
+    observables: Annotated[list[Observable], Field(min_length=1, max_length=32, json_schema_extra=ATOMIC)]
+    """What is estimated."""
+    precision: PositiveDecimal = "0.015625"
+    """Standard error that is aimed at on a device: the shots follow from it. Where states are exact there is none."""
+
+
+class Primitive(Model):
+    """How the program is read out: exactly one way."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.sampler) != has(self.estimator)",
+            "exactly one of sampler and estimator must be given",
+            lambda p: (p.sampler is None) != (p.estimator is None),
+        ),
+    )
+    sampler: Sampler | None = None
     """Counts of bit strings."""
+    estimator: Estimator | None = None
+    """Expectation values."""
+
+
+class Mitigation(Model):
+    """What is done about a device's errors; on a simulator there is nothing to do."""
+
+    readout: bool = False
+    """Undo the errors of reading, qubit by qubit, by the device's calibration; the result names the overhead."""
 
 
 class Knapsack(Model):
@@ -220,13 +268,21 @@ class Workload(Model):
             lambda w: w.optimizer is None or w.algorithm is not None,
             ".optimizer",
         ),
+        Rule(
+            "!has(self.primitive.estimator) || has(self.program)",
+            "estimator needs program: an algorithm is read out by its sampler",
+            lambda w: w.primitive.estimator is None or w.program is not None,
+            ".primitive",
+        ),
     )
     program: Program | None = None
     """A circuit to run as it is."""
     algorithm: Algorithm | None = None
     """An algorithm that makes its own circuits."""
-    primitive: Primitive = Primitive()
+    primitive: Primitive = Primitive(sampler=Sampler())
     """How it is read out."""
+    mitigation: Mitigation | None = None
+    """What is done about a device's errors."""
     optimizer: Optimizer | None = None
     """The algorithm's classical loop."""
 

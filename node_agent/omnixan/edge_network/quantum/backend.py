@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +11,7 @@ from omnixan.edge_network.quantum import sampler, statevector
 from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.fusion import Program
+from omnixan.edge_network.quantum.mitigation import ReadoutError
 
 if TYPE_CHECKING:
     from omnixan.edge_network.quantum.aer import AerProcess
@@ -20,6 +21,28 @@ MAX_QUBITS = 24
 
 CACHE_BYTES = 32 * 1024 * 1024
 _BYTES_PER_GATE = 250  # of the circuit that is the cache's key
+
+
+class Shots(Protocol):
+    """What a backend gave: counts by outcome index (bit k is circuit.measured_qubits[k]), readout errors of the bits."""
+
+    @property
+    def outcomes(self) -> dict[int, int]:
+        """Counts by index."""
+        ...
+
+    @property
+    def readout(self) -> Sequence[ReadoutError]:
+        """Of each bit; empty where readings have no errors."""
+        ...
+
+
+@dataclass(frozen=True)
+class ExactShots:
+    """Shots of a simulator."""
+
+    outcomes: dict[int, int]
+    readout: tuple[ReadoutError, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +64,12 @@ class Backend(Protocol):
         self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None], options: Options | None = None
     ) -> dict[str, int]:
         """Return counts by bit string, ascending. `on_first_shot` is called when sampling starts."""
+        ...
+
+    def shots(
+        self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None], options: Options | None = None
+    ) -> Shots:
+        """As `sample`, by outcome index and with what is known of readout errors."""
         ...
 
     def cpu_seconds(self) -> float:
@@ -82,6 +111,12 @@ class SimulatorBackend:
         self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None], options: Options | None = None
     ) -> dict[str, int]:
         """Return counts by bit string; CAPABILITY_MISMATCH for a circuit wider than the backend. Options change nothing."""
+        return sampler.counts(circuit, self.shots(circuit, shots, seed, on_first_shot, options).outcomes)
+
+    def shots(
+        self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None], options: Options | None = None
+    ) -> ExactShots:
+        """As `sample`, by outcome index."""
         require_width(circuit.qubits, self)
         if circuit.qubits <= statevector.MAX_QUBITS:
             probabilities = statevector.probabilities(self._program(circuit))
@@ -89,7 +124,7 @@ class SimulatorBackend:
             outcomes = sampler.sample(probabilities, shots, seed)
         else:
             outcomes = self._aer_process().sample(circuit, shots, seed, on_first_shot)
-        return sampler.counts(circuit, outcomes)
+        return ExactShots(outcomes)
 
     def cpu_seconds(self) -> float:
         """Return the CPU time of the Aer process so far."""

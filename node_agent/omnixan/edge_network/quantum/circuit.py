@@ -68,8 +68,6 @@ class Circuit:
                 raise ValueError(f"gate {number}: {name} acts on qubits {list(qubits)} of a {self.qubits}-qubit circuit")
             if not all(map(math.isfinite, params)):
                 raise ValueError(f"gate {number}: {name} has a parameter that is not a finite number: {list(params)}")
-        if not self.measurements:
-            raise ValueError("the circuit measures nothing")
         for qubit, clbit in self.measurements:
             if not (0 <= qubit < self.qubits and 0 <= clbit < self.clbits):
                 raise ValueError(f"measurement of qubit {qubit} into classical bit {clbit} is out of bounds")

@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from omnixan.edge_network.api.result import MAX_RESULT_BYTES, TOP_OUTCOMES
+from omnixan.edge_network.quantum import mitigation, sampler
 from omnixan.edge_network.quantum.backend import Backend, Options, require_width
 from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.errors import ProgramError
+from omnixan.edge_network.quantum.estimate import estimate
 
 DEFAULT_SHOTS = 1024
 _SIGNIFICANT = 6
@@ -33,12 +35,13 @@ def execute(
     called when sampling of the final circuit starts. ProgramError for whatever cannot be run here.
     """
     started = time.process_time() + backend.cpu_seconds()
-    shots = int(spec.get("primitive", {}).get("sampler", {}).get("shots", DEFAULT_SHOTS))
+    primitive = spec.get("primitive", {})
+    shots = int(primitive.get("sampler", {}).get("shots", DEFAULT_SHOTS))
     seed = int(spec["execution"]["seed"])
-    if circuit is not None:
-        counts = backend.sample(circuit, shots, seed, on_first_shot, options_of(spec))
-        result = {"summary": summarize(counts, shots), "counts": counts}
-        spent = shots
+    if circuit is not None and "estimator" in primitive:
+        result, spent = _estimate(spec, circuit, seed, backend, on_first_shot)
+    elif circuit is not None:
+        result, spent = _sample(spec, circuit, shots, seed, backend, on_first_shot), shots
     else:
         result = _solve(spec, shots, seed, backend, on_progress, on_first_shot)
         spent = shots + int(result["summary"].get("training", {}).get("shots", 0))
@@ -46,6 +49,57 @@ def execute(
     used = time.process_time() + backend.cpu_seconds() - started
     result["usage"] = {"shots": spent, "cpuSeconds": round(used, 6)} | backend.take_usage()
     return result
+
+
+def _sample(
+    spec: Mapping[str, Any],
+    circuit: Circuit,
+    shots: int,
+    seed: int,
+    backend: Backend,
+    on_first_shot: Callable[[], None],
+) -> dict[str, Any]:
+    if not circuit.measurements:
+        raise ProgramError(
+            "INVALID_PROGRAM",
+            "NothingMeasured",
+            "the program measures nothing, so there is nothing to sample: declare a bit register and end with "
+            "'c = measure q;', or ask for spec.primitive.estimator",
+        )
+    found = backend.shots(circuit, shots, seed, on_first_shot, options_of(spec))
+    outcomes, note = found.outcomes, {}
+    if _mitigates(spec):
+        mitigated = mitigation.undo(outcomes, found.readout)
+        outcomes, note = mitigated.outcomes, _mitigated(bool(found.readout), mitigated.overhead)
+    counts = sampler.counts(circuit, outcomes)
+    return {"summary": summarize(counts, shots) | note, "counts": counts}
+
+
+def _estimate(
+    spec: Mapping[str, Any], circuit: Circuit, seed: int, backend: Backend, on_first_shot: Callable[[], None]
+) -> tuple[dict[str, Any], int]:
+    found = estimate(
+        spec["primitive"]["estimator"],
+        circuit,
+        seed=seed,
+        mitigate=_mitigates(spec),
+        backend=backend,
+        on_first_shot=on_first_shot,
+        options=options_of(spec),
+    )
+    summary = {"shots": found.shots, "distinctOutcomes": 0, "top": [], "expectations": found.expectations}
+    if found.overhead is not None:
+        summary |= _mitigated(not backend.exact, found.overhead)
+    return {"summary": summary, "counts": {}}, found.shots
+
+
+def _mitigates(spec: Mapping[str, Any]) -> bool:
+    return bool((spec.get("mitigation") or {}).get("readout"))
+
+
+def _mitigated(needed: bool, overhead: float) -> dict[str, Any]:
+    method = mitigation.METHOD if needed else "none"
+    return {"mitigation": {"readout": method, "overhead": float(f"{overhead:.{_SIGNIFICANT}g}")}}
 
 
 def options_of(spec: Mapping[str, Any]) -> Options:

@@ -98,13 +98,6 @@ class Interpreter:
         self._run(program.statements, Frame(self._globals))
         if not self._qubits:
             raise ProgramError("INVALID_PROGRAM", "NoQubits", "the program declares no qubits: add e.g. 'qubit[2] q;'")
-        if not self._writes:
-            raise ProgramError(
-                "INVALID_PROGRAM",
-                "NothingMeasured",
-                "the program measures nothing, so there is nothing to sample: declare a bit register and end with "
-                "'c = measure q;'",
-            )
         measurements = tuple(Measurement(qubit, clbit) for clbit, qubit in sorted(self._writes.items()))
         return Circuit(self._qubits, self._clbits, tuple(self._gates), measurements)
 
