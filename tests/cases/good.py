@@ -142,6 +142,12 @@ QUBO = {
 }
 OPTIMIZER = {"name": "COBYLA", "maxIterations": 50}
 PRIMITIVE = {"sampler": {"shots": 1024}}
+OBSERVABLE = {"name": "parity", "terms": [{"pauli": "ZZ", "coefficient": "0.5"}]}
+OF_ESTIMATOR = {
+    "program": {"inline": {"format": "openqasm2", "data": PROGRAM}},
+    "primitive": {"estimator": {"observables": [OBSERVABLE], "precision": "0.02"}},
+    "mitigation": {"readout": True},
+}
 OF_CONFIG_MAP = {
     "program": {"configMapRef": {"name": "programs", "key": "bell.qasm", "format": "openqasm3"}},
     "primitive": PRIMITIVE,
@@ -200,6 +206,8 @@ SUMMARY = {
     "uniform": SOLUTION,
     "probabilityRatio": 2.0,
     "training": {"optimizer": "COBYLA", "layers": 3, "evaluations": 90, "shots": 92160, "objective": 6.5},
+    "expectations": [{"name": "parity", "value": 0.5, "standardError": 0.01}],
+    "mitigation": {"readout": "tensored", "overhead": 1.2},
 }
 USAGE = {
     "shots": 1024,
@@ -272,10 +280,12 @@ RUN_STATUS = {
 
 JOB_PROGRAM = manifest("QuantumJob", "job", OF_PROGRAM | JOB_REST, JOB_STATUS)
 JOB_CONFIG_MAP = manifest("QuantumJob", "stored", OF_CONFIG_MAP | JOB_REST)
+JOB_ESTIMATOR = manifest("QuantumJob", "estimator", OF_ESTIMATOR | JOB_REST)
 JOB_KNAPSACK = manifest("QuantumJob", "knapsack", of_problem("knapsack", KNAPSACK) | JOB_REST)
 JOB_MAXCUT = manifest("QuantumJob", "maxcut", of_problem("maxcut", MAXCUT) | JOB_REST)
 JOB_QUBO = manifest("QuantumJob", "qubo", of_problem("qubo", QUBO) | JOB_REST)
 RUN_PROGRAM = manifest("QuantumRun", f"{UID}-1", OF_PROGRAM | RUN_REST, RUN_STATUS)
+RUN_ESTIMATOR = manifest("QuantumRun", f"{UID}-5", OF_ESTIMATOR | RUN_REST)
 RUN_KNAPSACK = manifest("QuantumRun", f"{UID}-2", of_problem("knapsack", KNAPSACK) | RUN_REST)
 RUN_MAXCUT = manifest("QuantumRun", f"{UID}-3", of_problem("maxcut", MAXCUT) | RUN_REST)
 RUN_QUBO = manifest("QuantumRun", f"{UID}-4", of_problem("qubo", QUBO) | RUN_REST)
@@ -283,7 +293,7 @@ RUN_QUBO = manifest("QuantumRun", f"{UID}-4", of_problem("qubo", QUBO) | RUN_RES
 GOOD: dict[str, tuple[Manifest, ...]] = {
     "EdgeCluster": (EDGE_CLUSTER, EDGE_EMULATED),
     "EdgeNode": (EDGE_NODE,),
-    "QuantumJob": (JOB_PROGRAM, JOB_CONFIG_MAP, JOB_KNAPSACK, JOB_MAXCUT, JOB_QUBO),
-    "QuantumRun": (RUN_PROGRAM, RUN_KNAPSACK, RUN_MAXCUT, RUN_QUBO),
+    "QuantumJob": (JOB_PROGRAM, JOB_CONFIG_MAP, JOB_ESTIMATOR, JOB_KNAPSACK, JOB_MAXCUT, JOB_QUBO),
+    "QuantumRun": (RUN_PROGRAM, RUN_ESTIMATOR, RUN_KNAPSACK, RUN_MAXCUT, RUN_QUBO),
 }
 """By kind; the first has every field of status."""

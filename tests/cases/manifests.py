@@ -380,6 +380,22 @@ def _workload_cases(program: Manifest, knapsack: Manifest, maxcut: Manifest, qub
             {"spec.program.inline.format": "openqasm2"},
             'supported values: "openqasm3"',
         ),
+        Case(
+            "sampler and estimator",
+            program,
+            {"spec.primitive.estimator": {"observables": [good.OBSERVABLE]}},
+            {"spec.primitive": {"estimator": {"observables": [good.OBSERVABLE]}}},
+            "only one of sampler and estimator can be given",
+            "spec.primitive",
+        ),
+        Case(
+            "an estimator of an algorithm",
+            knapsack,
+            {"spec.primitive": {"estimator": {"observables": [good.OBSERVABLE]}}},
+            {"spec.primitive": {"sampler": {"shots": 5}}},
+            "estimator needs program: an algorithm is read out by its sampler",
+            "spec.primitive",
+        ),
         Case("no shot", program, {"spec.primitive.sampler.shots": 0}, {"spec.primitive.sampler.shots": 1}, "to 1"),
         Case(
             "a knapsack of 40 items",

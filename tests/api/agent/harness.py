@@ -267,7 +267,7 @@ class Lab:
     def submit(
         self,
         name: str,
-        program: str = GHZ,
+        text: str = GHZ,
         *,
         algorithm: dict[str, Any] | None = None,
         node: str = "node-1",
@@ -275,6 +275,7 @@ class Lab:
         seed: int = 7,
         timeout: int = 300,
         sha256: str | None = None,
+        **more: Any,
     ) -> dict[str, Any]:
         """Make a run, as the operator does."""
         spec: dict[str, Any] = {
@@ -287,9 +288,10 @@ class Lab:
         if algorithm is not None:
             spec |= {"algorithm": algorithm, "optimizer": {"name": "COBYLA", "maxIterations": 1000}}
         else:
-            spec["program"] = {"inline": {"format": "openqasm3", "data": program}}
+            spec["program"] = {"inline": {"format": "openqasm3", "data": text}}
         if sha256 is not None:
             spec["program"]["sha256"] = sha256
+        spec |= more
         return self.kube.create({"apiVersion": API_VERSION, "kind": "QuantumRun", "metadata": {"name": name}, "spec": spec})
 
     def status(self, name: str) -> dict[str, Any]:

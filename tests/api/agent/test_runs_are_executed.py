@@ -54,6 +54,23 @@ def test_equal_runs_have_equal_results_and_another_seed_another(lab: Lab):
     assert one == two != three
 
 
+def test_an_estimator_in_openqasm_2_gives_expectation_values(lab: Lab):
+    lab.agent().wait_ready()
+    text = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; h q[0]; cx q[0], q[1];'
+    observables = [{"name": "parity", "terms": [{"pauli": "ZZ"}]}, {"terms": [{"pauli": "XX"}, {"pauli": "ZI"}]}]
+    lab.submit(
+        "bell",
+        program={"inline": {"format": "openqasm2", "data": text}},
+        primitive={"estimator": {"observables": observables}},
+        mitigation={"readout": True},
+    )
+    status = lab.ended("bell")
+    assert status["state"] == "Succeeded", status
+    summary = status["result"]["summary"]
+    assert [one["value"] for one in summary["expectations"]] == [1, 1]
+    assert summary["mitigation"] == {"readout": "none", "overhead": 1} and status["result"]["counts"] == {}
+
+
 BOMB = """OPENQASM 3.0;
 qubit q;
 bit c;

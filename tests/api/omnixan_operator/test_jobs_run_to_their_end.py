@@ -209,7 +209,16 @@ def test_bad_programs_fail_with_a_category_and_neighbours_run_on(site: Site, age
         site.job(name, program={"inline": inline})
     site.job("digest", program={"inline": {"data": BELL}, "sha256": "0" * 64})
     site.job("wide", algorithm=KNAPSACK, requirements={"minQubits": 64})
+    short = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; h q;'
+    observables = [{"terms": [{"pauli": "ZZZ"}]}]
+    site.job("width", program={"inline": {"data": short}}, primitive={"estimator": {"observables": observables}})
+    site.job("unread", program={"inline": {"data": short}})
+    site.job("language", program={"inline": {"data": short, "format": "openqasm2"}})
     site.job("good")
+    for name, reason in (("width", "ObservableWidth"), ("unread", "NothingMeasured"), ("language", "FormatMismatch")):
+        job = site.is_so("QuantumJob", name, "Failed", "True", reason)
+        assert job["status"]["failure"]["category"] == "INVALID_PROGRAM"
+        assert condition(job, "Validated")["reason"] == reason
     for name, (_, category) in bad.items():
         job = site.is_so("QuantumJob", name, "Failed")
         assert job["status"]["failure"]["category"] == category, job["status"]["failure"]

@@ -102,13 +102,13 @@ class Estimator(Model):
 
 
 class Primitive(Model):
-    """How the program is read out: exactly one way."""
+    """How the program is read out: one way; empty: by a sampler of 1024 shots."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "has(self.sampler) != has(self.estimator)",
-            "exactly one of sampler and estimator must be given",
-            lambda p: (p.sampler is None) != (p.estimator is None),
+            "!(has(self.sampler) && has(self.estimator))",
+            "only one of sampler and estimator can be given",
+            lambda p: p.sampler is None or p.estimator is None,
         ),
     )
     sampler: Sampler | None = None

@@ -23,7 +23,21 @@ def show(console: Console, job: dict[str, Any]) -> None:
     console.print(f"[bold green]{name} is complete[/]", highlight=False)
     if "solution" in summary:
         _show_solution(console, summary)
-    _show_outcomes(console, summary)
+    if "expectations" in summary:
+        _show_expectations(console, summary)
+    else:
+        _show_outcomes(console, summary)
+
+
+def _show_expectations(console: Console, summary: dict[str, Any]) -> None:
+    shots = f"{summary['shots']} shots" if summary["shots"] else "exact"
+    table = Table(title=f"expectation values, {shots}", title_justify="left")
+    table.add_column("observable", no_wrap=True)
+    table.add_column("value", justify="right")
+    table.add_column("standard error", justify="right")
+    for number, found in enumerate(summary["expectations"]):
+        table.add_row(found.get("name", f"[{number}]"), f"{found['value']:.6g}", f"{found['standardError']:.2g}")
+    console.print(table)
 
 
 def _show_outcomes(console: Console, summary: dict[str, Any]) -> None:
