@@ -83,6 +83,9 @@ def test_analysis_counts_depth_and_gates():
         "qubits": 4,
         "depth": 4,  # h, cx, cx, and the measurement of qubit 2
         "twoQubitGates": 2,
+        "twoQubitDepth": 2,
+        "lineSwaps": 0,
+        "measured": 1,
         "gates": {"cx": 2, "h": 2},
         "sha256": "ab",
     }

@@ -43,6 +43,9 @@ async def test_a_program_comes_back_parsed_and_analyzed(sandbox, bell_text):
         "qubits": 2,
         "depth": 3,
         "twoQubitGates": 1,
+        "twoQubitDepth": 1,
+        "lineSwaps": 0,
+        "measured": 2,
         "gates": {"h": 1, "cx": 1},
         "sha256": digest,
     }
@@ -103,8 +106,8 @@ async def test_a_bomb_is_killed_within_five_seconds_and_neighbours_do_not_wait(s
 async def test_each_limit_is_named(cpu_bomb, memory_hog, bell_text):
     cases = [
         (ParserLimits(wall=0.5), cpu_bomb, "longer than 0.5 s"),
-        (ParserLimits(cpu=1), cpu_bomb, "more than 1 s of CPU"),
-        (ParserLimits(memory=48 * MIB), memory_hog, "more than 48 MiB of memory"),
+        (ParserLimits(wall=120, cpu=1), cpu_bomb, "more than 1 s of CPU"),
+        (ParserLimits(wall=120, cpu=60, memory=48 * MIB), memory_hog, "more than 48 MiB of memory"),
     ]
     for limits, text, words in cases:
         async with Sandbox(limits) as running:
