@@ -42,8 +42,8 @@ bench: setup ## figures into docs/figures (PARTS="qaoa engine first-shot" for so
 	@$(PY) -m e2e.cluster locked -- $(PY) -m e2e.bench $(PARTS)
 
 .PHONY: soak
-soak: setup ## the scenarios again and again (ROUNDS=3), on one cluster
-	@$(PY) -m e2e.cluster locked -- $(PY) -m e2e.soak --rounds $(or $(ROUNDS),3)
+soak: setup ## what takes long: the scenarios again and again (ROUNDS=3), load (PARTS="scenarios load" for some of them)
+	@$(PY) -m e2e.cluster locked -- $(PY) -m e2e.soak $(PARTS) --rounds $(or $(ROUNDS),3)
 
 .PHONY: lint
 lint: setup ## ruff, mypy --strict, import layers, generated files up to date

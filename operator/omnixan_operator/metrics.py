@@ -53,6 +53,12 @@ class Metrics:
             registry=registry,
             buckets=(0.1, 0.25, 0.5, 1, 1.5, 2, 5, 10, 30, 60, 300, 3600),
         )
+        self.placement_decision_seconds = Histogram(
+            "omnixan_operator_placement_decision_seconds",
+            "Time to decide which node gets a job, from the look at all nodes on.",
+            registry=registry,
+            buckets=(0.00025, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.5),
+        )
         self.analysis_seconds = Histogram(
             "omnixan_operator_analysis_seconds",
             "Time of one program analysis that was not in the cache.",

@@ -62,8 +62,11 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
     if job.status.completion_time is not None:
         return await afterwards.reconcile(ctx, live, job)
     text = await _text(ctx, job)
+    begin = ctx.monotonic()
     seen = _observe(ctx, live, job, text)
     step = joblife.next_step(job, seen)
+    if isinstance(step, Start):
+        ctx.metrics.placement_decision_seconds.observe(ctx.monotonic() - begin)
     if _gives_up(job, step) and await _was_behind(ctx, job, seen):
         return RECHECK
     return await _take(ctx, live, job, seen, step, text)
