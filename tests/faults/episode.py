@@ -157,7 +157,7 @@ class Episode:
 
     async def _trouble(self) -> None:
         self.weather.calm = self.story.calm
-        self.agents.failing = 0.0
+        self.agents.failing = self.rng.choice((0.0, 0.2, 0.5))
         self._draw_death()
         if self.story.outage:
             start = self.rng.uniform(5.0, 40.0)

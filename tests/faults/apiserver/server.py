@@ -332,7 +332,8 @@ class ApiServer:
             if not any(path in others for other, others in owners.sets.items() if other != key):
                 apply.remove_at(new, path)
         for path, value in paths.items():
-            apply.set_at(new, path, value)
+            if value != {} or not isinstance(apply.get_at(new, path)[1], dict):  # an empty map leaves others' keys alone
+                apply.set_at(new, path, value)
         if owners.sets.get(key) != set(paths):
             owners.times[key] = self._time()
         owners.sets[key] = set(paths)
@@ -426,7 +427,7 @@ class ApiServer:
                 self._store(request, place.resource, obj, None, True)
             return {"kind": "Status", "apiVersion": "v1", "status": "Success", "metadata": {}}
         live = self._get(place)
-        _preconditions(place, (request.body or {}).get("preconditions") or {}, live)
+        _preconditions(place, (request.body or {}).get("preconditions") or {}, live, uid_code=409)
         self._store(request, place.resource, live, None, True)
         details = {"name": place.name, "kind": place.resource.plural, "uid": live["metadata"]["uid"]}
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
@@ -472,16 +473,15 @@ def _same_kind(sent: Object, resource: Resource) -> None:
         raise Refusal(400, "BadRequest", "the API version or kind of the data does not match the expected one")
 
 
-def _preconditions(place: Place, wanted: Object, live: Object) -> None:
+def _preconditions(place: Place, wanted: Object, live: Object, *, uid_code: int = 422) -> None:
     """resourceVersion and uid of what is sent, if it has them, are those of the live object."""
-    for key in ("resourceVersion", "uid"):
+    for key, code in (("resourceVersion", 409), ("uid", uid_code)):
         if wanted.get(key) and str(wanted[key]) != live["metadata"][key]:
-            raise Refusal(
-                409,
-                "Conflict",
-                f'Operation cannot be fulfilled on {place.resource.plural} "{place.name}": '
-                f"{key} {wanted[key]} is sent, {live['metadata'][key]} is here",
-            )
+            what = f"{key} {wanted[key]} is sent, {live['metadata'][key]} is here"
+            if code == 422:
+                raise Refusal(422, "Invalid", f"metadata.{key}: Invalid value: field is immutable: {what}")
+            message = f'Operation cannot be fulfilled on {place.resource.plural} "{place.name}": {what}'
+            raise Refusal(409, "Conflict", message)
 
 
 def _masked(resource: Resource, live: Object, wanted: Object, status_only: bool) -> Object:
