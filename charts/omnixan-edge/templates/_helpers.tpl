@@ -127,3 +127,30 @@ admissionregistration.k8s.io/v1beta1
 {{- define "omnixan-edge.policies" -}}
 omnixan-edge-edgeclusters,omnixan-edge-edgenodes,omnixan-edge-quantumjobs,omnixan-edge-quantumruns,omnixan-edge-heartbeats,omnixan-edge-agent-events
 {{- end }}
+
+{{/* Ingress rules of a pod's metrics port; takes (list port-name root-context). */}}
+{{- define "omnixan-edge.metricsIn" -}}
+- ports:
+    - port: {{ index . 0 }}
+      protocol: TCP
+  {{- with (index . 1).Values.networkPolicies.metricsFrom }}
+  from:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/* Egress rules to the API server: a policy cannot name it, so it is known by ports and, where they are given, addresses. */}}
+{{- define "omnixan-edge.apiServerOut" -}}
+- ports:
+    {{- range .Values.networkPolicies.apiServer.ports }}
+    - port: {{ . }}
+      protocol: TCP
+    {{- end }}
+  {{- with .Values.networkPolicies.apiServer.cidrs }}
+  to:
+    {{- range . }}
+    - ipBlock:
+        cidr: {{ . }}
+    {{- end }}
+  {{- end }}
+{{- end }}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,6 +13,7 @@ from omnixan.edge_network.api.crd import KINDS
 from omnixan.edge_network.api.edgecluster import EdgeCluster
 from omnixan.edge_network.api.meta import CLAIM_LABEL, GROUP
 from omnixan_operator.decide.confinement import problem
+from omnixan_operator.desired.daemonset import daemon_set
 from tests.cases.chart import (
     CHART,
     NAMESPACE,
@@ -26,6 +29,7 @@ from tests.cases.chart import (
 
 CRDS = {path.name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))}
 ADMISSION = "admissionregistration.k8s.io"
+EXAMPLE = ROOT / "examples/edgecluster.yaml"
 KEEP = {"helm.sh/resource-policy": "keep"}
 
 
@@ -52,6 +56,7 @@ def test_every_manifest_is_whole_and_stands_once() -> None:
         "ValidatingAdmissionPolicyBinding",
         "MutatingAdmissionPolicy",
         "MutatingAdmissionPolicyBinding",
+        "NetworkPolicy",
     }
     for manifest in manifests:
         if manifest["kind"] != "CustomResourceDefinition":
@@ -193,6 +198,30 @@ def test_the_submitter_is_stamped_where_the_api_server_can(kubernetes: str, serv
     assert bool(left_out) == (not version)
 
 
+def test_network_policies_match_the_golden_file_and_the_pods() -> None:
+    values = ("networkPolicies.apiServer.cidrs={10.0.0.1/32}", "extraClusterNamespaces={site-a}")
+    scrapers = "networkPolicies.metricsFrom[0].namespaceSelector.matchLabels.team=monitoring"
+    found = of_kind(render(*values, scrapers), "NetworkPolicy")
+    golden = Path(__file__).with_name("networkpolicies.yaml")
+    assert [{"metadata": _place(m), "spec": m["spec"]} for m in found] == list(yaml.safe_load_all(golden.read_text()))
+    assert not of_kind(render("networkPolicies.enabled=false"), "NetworkPolicy")
+
+
+def test_network_policies_select_the_pods_they_are_about() -> None:
+    manifests = render()
+    cluster = EdgeCluster.model_validate(yaml.safe_load(EXAMPLE.read_text()))
+    agents = daemon_set(cluster, cluster.spec.pools[0], "image")["spec"]["template"]
+    for name, template in (("omnixan-operator", pod_of(manifests)), ("omnixan-edge-agents", agents)):
+        spec = one(manifests, "NetworkPolicy", name)["spec"]
+        assert spec["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+        named = {p["name"] for c in template["spec"]["containers"] for p in c.get("ports", ())}
+        assert {p["port"] for rule in spec["ingress"] for p in rule["ports"]} <= named
+
+
+def _place(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {key: manifest["metadata"][key] for key in ("name", "namespace")}
+
+
 def test_a_digest_wins_over_the_tag() -> None:
     digest = "sha256:" + "0" * 64
     manifests = render("images.operator.tag=v7", f"images.operator.digest={digest}")
@@ -271,6 +300,9 @@ def test_the_values_of_a_pod_arrive_in_the_pod() -> None:
         "clusterNamespace.podSecurity=strict",
         "extraClusterNamespaces[0]=UPPER",
         "serviceAccount.name=other",
+        "networkPolicies.apiServer.cidrs[0]=everywhere",
+        "networkPolicies.apiServer.ports[0]=70000",
+        "networkPolicies.enable=true",
         "security.adminGroups={}",
         "security.adminGroups[0]=it's",
     ],
