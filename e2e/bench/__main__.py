@@ -27,7 +27,25 @@ def _first_shot() -> None:
     first_shot.run()
 
 
-PARTS: dict[str, Callable[[], None]] = {"qaoa": _qaoa, "engine": _engine, "first-shot": _first_shot}
+def _esp() -> None:
+    from e2e.bench.esp import accuracy
+
+    accuracy.run()
+
+
+def _placement() -> None:
+    from e2e.bench.esp import placement
+
+    placement.run()
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "qaoa": _qaoa,
+    "engine": _engine,
+    "first-shot": _first_shot,
+    "esp": _esp,
+    "placement": _placement,
+}
 
 
 def main() -> None:

@@ -48,12 +48,18 @@ def verdict(name: str, value: float, limit: float, unit: str) -> dict[str, Any]:
     return {"figure": name, "measured": value, "limit": limit, "unit": unit, "met": value <= limit}
 
 
+def at_least(name: str, value: float, limit: float, unit: str) -> dict[str, Any]:
+    """One row of a table: a figure that has to reach a limit."""
+    return {"figure": name, "measured": value, "limit": limit, "unit": unit, "met": value >= limit, "atLeast": True}
+
+
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown of verdict rows."""
     lines = ["| figure | measured | aim | met |", "| --- | ---: | ---: | --- |"]
     for r in rows:
         unit, met = r["unit"], "yes" if r["met"] else "no"
-        lines.append(f"| {r['figure']} | {r['measured']:g} {unit} | ≤ {r['limit']:g} {unit} | {met} |")
+        sign = "≥" if r.get("atLeast") else "≤"
+        lines.append(f"| {r['figure']} | {r['measured']:g} {unit} | {sign} {r['limit']:g} {unit} | {met} |")
     return "\n".join(lines) + "\n"
 
 

@@ -75,8 +75,8 @@ def mirror(qubits: int, draw: random.Random) -> Sample:
 
 
 def adder(qubits: int, draw: random.Random) -> Sample:
-    """Basis states through random CNOTs, controlled swaps left out: a chain of classical additions modulo 2."""
-    bits = draw.randrange(2**qubits)
+    """A basis state (not the one of zeros) through random CNOTs: a chain of classical additions modulo 2."""
+    bits = draw.randrange(1, 2**qubits)
     gates = [Instruction("x", (q,)) for q in range(qubits) if bits >> q & 1]
     for _ in range(2 * qubits):
         a, b = draw.sample(range(qubits), 2)

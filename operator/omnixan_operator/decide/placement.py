@@ -20,7 +20,7 @@ from omnixan_operator.reasons import Reason
 
 POLICY = "success-probability"
 WAIT_WEIGHT = 0.2
-HALF_WAIT = 10.0
+HALF_WAIT = 60.0
 """Seconds of wait that cost half of WAIT_WEIGHT."""
 SIMULATED_RUN_SECONDS = 0.05
 """What a run on a simulator is taken to last: they have no pace of their own."""

@@ -17,7 +17,16 @@ from omnixan.edge_network.quantum.analysis import analyze
 from omnixan.edge_network.quantum.circuit import Circuit, Instruction, Measurement
 from omnixan.edge_network.quantum.emulator.calibration import report
 from omnixan.edge_network.quantum.emulator.transpiling import Transpiler
-from omnixan_operator.decide.esp import CONTROLLED_NOTS, Load, Part, Quality, load_of, quality_of, success_probability
+from omnixan_operator.decide.esp import (
+    CONTROLLED_NOTS,
+    VISIBLE,
+    Load,
+    Part,
+    Quality,
+    load_of,
+    quality_of,
+    success_probability,
+)
 
 ERRORS = st.floats(0, 0.2)
 LOADS = st.builds(
@@ -39,7 +48,7 @@ def flat(two: float, readout: float, one: float = 0.0, t1: float = 1e9) -> Quali
 def test_a_program_without_routing_and_waiting_is_the_product_of_its_fidelities() -> None:
     load = Load(width=3, measured=2, pulses=5, cnots=4, depth=4, line_swaps=0)
     expected = (1 - 0.001) ** 5 * (1 - 0.01) ** 4 * (1 - 0.03) ** 2
-    assert success_probability(load, flat(0.01, 0.03, 0.001)) == pytest.approx(expected)
+    assert success_probability(load, flat(0.01, 0.03, 0.001)) == pytest.approx(expected**VISIBLE)
 
 
 @given(LOADS, ERRORS, ERRORS, ERRORS)
@@ -114,6 +123,6 @@ def test_prediction_and_transpiled_circuit_agree() -> None:
                 load = load_of(Analysis.model_validate(analyze(circuit)))
                 assert load is not None
                 found = transpiler.fit(circuit, 1).success_probability()
-                differences.append(success_probability(load, quality) - found)
+                differences.append(success_probability(load, quality) ** (1 / VISIBLE) - found)
     assert statistics.fmean(map(abs, differences)) < 0.06
     assert not any(map(math.isnan, differences))
