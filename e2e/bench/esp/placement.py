@@ -31,10 +31,10 @@ from omnixan_operator.decide.placement import HALF_WAIT, WAIT_WEIGHT, Need, Offe
 SEEDS = (1, 2, 3, 4, 5)
 FLEETS = {"nine devices": 9, "five of nine, drawn at random": 5}
 JOBS = 2000
-HEADROOM_JOBS = 100
+HEADROOM_JOBS = 50
 MEAN_GAP = 50.0
 """Seconds between arrivals; a job takes a device about 33 s."""
-MEASURED_JOBS = 20
+MEASURED_JOBS = 10
 MEASURED_WIDTH = 7
 MEASURED_SHOTS = 4096
 LONGEST_HOLD = 72 * HOUR

@@ -18,9 +18,9 @@ from omnixan.edge_network.quantum.emulator.transpiling import Transpiler
 from omnixan_operator.decide.esp import Load, Quality, load_of, quality_of
 
 HOUR = 3600.0
-CALIBRATED = 4
+CALIBRATED = 8
 """Hours between two calibrations."""
-CIRCUITS = 75
+CIRCUITS = 40
 WIDEST = 10
 SHOTS = (10_000, 500_000)
 FLOORS = 0.3
@@ -39,7 +39,7 @@ class Job:
 
 
 class World:
-    """Devices and circuits of one seed. Devices are calibrated every four hours and drift on in between.
+    """Devices and circuits of one seed. Devices are calibrated every eight hours and drift on in between.
 
     `fleet` is how many of the recorded devices there are, drawn at random; one at least is wide enough for all circuits.
     """
@@ -47,9 +47,7 @@ class World:
     def __init__(self, seed: int, fleet: int) -> None:
         self.seed = seed
         draw = random.Random(seed)
-        self.names: tuple[str, ...] = ()
-        while not any(devices.load(one).width >= WIDEST for one in self.names):
-            self.names = tuple(sorted(draw.sample(devices.names(), fleet)))
+        self.names = _fleet(draw, fleet)
         self.circuits: list[Sample] = [
             FAMILIES[number % len(FAMILIES)](draw.randint(2, WIDEST), draw) for number in range(CIRCUITS)
         ]
@@ -112,6 +110,13 @@ class World:
             self._fitted[key] = self._transpilers[name, period].fit(self.circuits[circuit].circuit, 1)
         known = self._fitted[key]
         return Physical(self.device(name, 2 * int(seconds / HOUR / 2)), known.steps, known.measured)
+
+
+def _fleet(draw: random.Random, size: int) -> tuple[str, ...]:
+    while True:
+        names = sorted(draw.sample(devices.names(), size))
+        if max(devices.load(name).width for name in names) >= WIDEST:
+            return tuple(names)
 
 
 def period_of(seconds: float) -> int:

@@ -19,10 +19,10 @@ MAX_SECONDS = 120.0
 MAX_DENSITY_QUBITS = 10
 """The widest density matrix: 16 MiB."""
 
-TRIAL_SHOTS = 4
+TRIAL_SHOTS = 8
 MAX_TRIAL_SECONDS = 10.0
 """No trial is begun whose bound is higher."""
-SURE_SECONDS = 30.0
+SURE_SECONDS = 60.0
 """A bound below this needs no trial."""
 
 DENSITY_ITEM, DENSITY_AMPLITUDE = 5e-4, 8e-9

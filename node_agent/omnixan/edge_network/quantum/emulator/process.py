@@ -50,9 +50,7 @@ class Machine:
         plan = cost.plan(physical, shots)
         seconds = plan.seconds
         if plan.trial and seconds > cost.MAX_SECONDS:
-            started = time.process_time()
-            self._trajectories(physical, plan.method, cost.TRIAL_SHOTS, 0)
-            seconds = (time.process_time() - started) / cost.TRIAL_SHOTS * shots
+            seconds = self._tried(physical, plan.method, shots)
         check_cost(physical, shots, seconds)
         return physical
 
@@ -66,6 +64,16 @@ class Machine:
         noisy.save_probabilities(_places(physical))
         ideal = self._result(method, noisy, 1, seed).data()["probabilities"]
         return sampler.sample(readout.confused(ideal, errors), shots, seed)
+
+    def _tried(self, physical: Physical, method: str, shots: int) -> float:
+        """Return the CPU seconds that so many trajectories will take, from those of a few more than one."""
+        self._trajectories(physical, method, 1, 0)  # what is made once is not counted
+        marks = [time.process_time()]
+        for few in (1, 1 + cost.TRIAL_SHOTS):
+            self._trajectories(physical, method, few, 0)
+            marks.append(time.process_time())
+        once, more = marks[1] - marks[0], marks[2] - marks[1]
+        return once + max(0.0, more - once) / cost.TRIAL_SHOTS * shots
 
     def _trajectories(self, physical: Physical, method: str, shots: int, seed: int) -> dict[int, int]:
         from qiskit import ClassicalRegister
