@@ -1,0 +1,97 @@
+"""What placement is told of nodes: their backend, calibration and queue, out of the store."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from omnixan.edge_network.api.edgecluster import EdgeCluster
+from omnixan.edge_network.quantum import devices
+from omnixan.edge_network.quantum.emulator.calibration import report
+from omnixan_operator import kinds
+from omnixan_operator.kinds import Object
+from omnixan_operator.reconcile.offers import offers
+from omnixan_operator.store import Store
+
+UID = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
+CLUSTER = EdgeCluster.model_validate(
+    {
+        "metadata": {"name": "ec", "namespace": "omnixan", "uid": UID},
+        "spec": {
+            "nodes": 1,
+            "pools": [
+                {
+                    "name": "p",
+                    "tier": "compute",
+                    "nodeSelector": {"a": "b"},
+                    "qpu": {"backend": "emulator", "device": "lima"},
+                }
+            ],
+        },
+    }
+)
+
+
+class World:
+    """A store and what is being placed."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+        self.placing: dict[str, tuple[str, str]] = {}
+        self._version = 0
+
+    def put(self, kind: Any, name: str, spec: Object, status: Object, **metadata: Any) -> None:
+        self._version += 1
+        meta = {"name": name, "namespace": "omnixan", "uid": name, "resourceVersion": str(self._version)} | metadata
+        self.store.put(kind, {"metadata": meta, "spec": spec, "status": status})
+
+    def node(self, name: str, **status: Any) -> None:
+        owner = {"kind": "EdgeCluster", "name": "ec", "uid": UID, "controller": True}
+        ready = {"conditions": [{"type": "Ready", "status": "True", "message": "well"}]}
+        self.put(kinds.EDGE_NODE, name, {"tier": "compute"}, ready | status, ownerReferences=[owner])
+
+    def run(self, name: str, node: str, shots: int, state: str = "") -> None:
+        spec = {"nodeName": node, "jobRef": {"uid": name}, "primitive": {"sampler": {"shots": shots}}}
+        self.put(kinds.QUANTUM_RUN, name, spec, {"state": state} if state else {})
+
+    def offers(self) -> dict[str, Any]:
+        context: Any = SimpleNamespace(store=self.store, placing=self.placing)
+        return {offer.node: offer for offer in offers(context, CLUSTER)}
+
+
+def test_a_simulator_and_an_emulator_offer_what_they_are() -> None:
+    world = World()
+    world.node("sim", backend="simulator", qubits=12)
+    world.node("lima", backend="emulator", qubits=5, calibration=report(devices.load("lima")))
+    world.node("new")
+    found = world.offers()
+    assert (found["sim"].exact, found["sim"].qubits, found["sim"].quality, found["sim"].ready) == (True, 12, None, True)
+    assert not found["lima"].exact and found["lima"].quality.id == devices.load("lima").id
+    assert found["lima"].wait == 0
+    assert found["new"].qubits == 0
+
+
+def test_the_wait_is_the_device_time_of_the_unfinished_runs() -> None:
+    world = World()
+    world.node("lima", backend="emulator", qubits=5, calibration=report(devices.load("lima")))
+    world.run("one", "lima", 1000)
+    world.run("two", "lima", 3000)
+    world.run("over", "lima", 100_000, "Succeeded")
+    offer = world.offers()["lima"]
+    assert offer.backlog == 2
+    assert offer.wait == pytest.approx(4000 * offer.quality.shot_seconds())
+    world.placing["three"] = ("omnixan", "lima")
+    assert world.offers()["lima"].wait == pytest.approx(6000 * offer.quality.shot_seconds())
+
+
+def test_a_new_calibration_is_seen_and_a_damaged_one_is_none() -> None:
+    world = World()
+    world.node("n", backend="emulator", qubits=5, calibration=report(devices.load("lima")))
+    before = world.offers()["n"].quality
+    world.node("n", backend="emulator", qubits=5, calibration=report(devices.load("quito")))
+    after = world.offers()["n"].quality
+    assert before.id != after.id == devices.load("quito").id
+    world.node("n", backend="emulator", qubits=5, calibration=report(devices.load("lima")) | {"t1": "never"})
+    assert world.offers()["n"].quality is None
