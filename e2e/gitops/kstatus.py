@@ -130,6 +130,8 @@ def _of_one(obj: Object) -> Iterator[str]:
         yield f"kstatus says Current, but {summary} is {condition(obj, summary).get('status', 'missing')}"
     if summary and result is Result.CURRENT and condition(obj, summary).get("observedGeneration") != generation:
         yield f"kstatus says Current, but {summary} is about an older generation"
+    if kind == "EdgeCluster" and result is Result.CURRENT and (few := _too_few(obj)):
+        yield few
     yield from _of_terminal_kinds(obj, result)
 
 
@@ -152,6 +154,16 @@ def _of_conditions(listed: Sequence[Mapping[str, Any]], observed: int, generatio
                 yield f"condition {name} is ahead of the generation"
         elif c.get("observedGeneration") != observed:
             yield f"condition {name} was decided for generation {c.get('observedGeneration')}, the status for {observed}"
+
+
+def _too_few(obj: Object) -> str:
+    """What is missing from an EdgeCluster that says it has all its nodes; empty if nothing is."""
+    spec, status = obj["spec"], obj["status"]
+    if "nodes" not in spec:
+        return ""
+    most = sum(pool.get("maxNodes", spec["nodes"]) for pool in spec.get("pools") or ())
+    wanted, ready = min(spec["nodes"], most), status.get("readyNodes", 0)
+    return f"kstatus says Current, but {ready} of {wanted} wanted nodes are ready" if ready < wanted else ""
 
 
 def _of_terminal_kinds(obj: Object, result: Result) -> Iterator[str]:

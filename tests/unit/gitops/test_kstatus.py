@@ -97,6 +97,8 @@ def test_right_histories_break_no_rule(history: list[Object]) -> None:
             "Reconciling and Stalled",
         ),
         ([made("EdgeCluster", condition("NodesAvailable"))], "Ready is missing"),
+        ([READY | {"spec": {"nodes": 3, "pools": [{"maxNodes": 9}]}}], "0 of 3 wanted nodes"),
+        ([READY | {"spec": {"nodes": 3, "pools": [{"maxNodes": 2}]}}], "0 of 2 wanted nodes"),
         ([made("EdgeCluster", condition("Ready", generation=0))], "about an older generation"),
         ([made("QuantumJob", condition("Complete", "False"), condition("Failed", "False"))], "Complete is False"),
         ([made("QuantumJob", condition("Paused"))], "Complete is missing"),
