@@ -74,6 +74,8 @@ PLACES: dict[str, tuple[Place, ...]] = {
     "ClusterDeleted": (Place(JOB, _ENDED_BADLY),),
     "DigestMismatch": (Place(JOB, _ENDED_BADLY),),
     "FormatMismatch": (Place(JOB, _ENDED_BADLY),),
+    "NothingMeasured": (Place(JOB, _ENDED_BADLY),),
+    "ObservableWidth": (Place(JOB, _ENDED_BADLY),),
     "ProgramTooLarge": (Place(JOB, _ENDED_BADLY),),
     "TooManyQubits": (Place(JOB, _ENDED_BADLY),),
     "ResultNameTaken": (Place(JOB, event="Warning"),),

@@ -101,6 +101,8 @@ class ClusterPlan:
     """Its nodes by name, those that drain included."""
     shortage: Shortage | None = None
     frozen: bool = False
+    generation: int = 0
+    """The EdgeCluster's metadata.generation that was decided on."""
 
 
 @dataclass(frozen=True)
@@ -194,13 +196,18 @@ class _Pass:
             self._claim(pool, room)
         return self._result(pools, desired)
 
+    @property
+    def _generation(self) -> int:
+        cluster = self.claimant.cluster
+        return cluster.metadata.generation if cluster is not None else 0
+
     def _as_it_is(self, cluster: EdgeCluster | None) -> ClusterPlan:
         nodes = {name: Assignment(pool, self._draining(name)) for name, pool in self.held.items()}
         desired = _desired(cluster) if cluster else len(nodes)
         counts = {p.name: 0 for p in cluster.spec.pools} if cluster else {}
         for assignment in nodes.values():
             counts[assignment.pool] = counts.get(assignment.pool, 0) + 1
-        return ClusterPlan(desired, counts, nodes, frozen=True)
+        return ClusterPlan(desired, counts, nodes, frozen=True, generation=self._generation)
 
     def _sort_held(self, pools: Sequence[Pool]) -> None:
         """Held nodes that belong where they are; what does not is surplus, so is what exceeds a pool's maximum."""
@@ -258,7 +265,7 @@ class _Pass:
             lack = min(missing, pool.max_nodes - counts[pool.name])
             counts[pool.name] += lack
             missing -= lack
-        return ClusterPlan(desired, counts, dict(sorted(nodes.items())), shortage)
+        return ClusterPlan(desired, counts, dict(sorted(nodes.items())), shortage, generation=self._generation)
 
     def _shortage(self, pools: Sequence[Pool], missing: int) -> Shortage:
         short = [pool for pool in pools if len(self.kept[pool.name]) < pool.max_nodes]

@@ -45,8 +45,10 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
         await _stall(ctx, live, cluster)
         return None
     plan = ctx.plan.clusters.get(cluster.metadata.uid) if ctx.plan is not None else None
-    if plan is None or ctx.confinement.problems is None:
-        return None  # the claiming pass and the first look at the policies come first; both wake this key
+    if plan is None or plan.generation != cluster.metadata.generation or ctx.confinement.problems is None:
+        # The claiming pass and the first look at the policies come first; both wake this key. With the plan of an older spec
+        # the status would call a spec done that nobody has looked at.
+        return None
     problems: list[Problem] = []
     if not paused(live):
         children = list(_children(ctx, cluster, plan))

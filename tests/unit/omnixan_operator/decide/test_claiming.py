@@ -267,3 +267,10 @@ def test_doing_what_is_decided_settles(world: tuple[list[Claimant], list[Machine
         if settled:
             return
     raise AssertionError("it never settles")
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_plan_says_which_generation_it_was_made_for(frozen: bool) -> None:
+    own = cluster(nodes=1, pools=[pool()], metadata=meta("ec", uid="a" * 10, generation=7))
+    decided = plan([Claimant("a" * 10, "2026-01-01T00:00:00Z", own, frozen=frozen)], [machine("g0")])
+    assert decided.clusters["a" * 10].generation == 7
