@@ -48,6 +48,12 @@ def due(attempts: Sequence[Attempt]) -> datetime | None:
     return datetime.fromisoformat(failed[-1].end_time) + timedelta(seconds=delay)
 
 
+def lies_ahead(due: datetime, now: datetime) -> bool:
+    """Whether there is still to be waited. What is further away than the longest delay was written by a clock that has
+    been set back since: nobody waits hours for that."""
+    return timedelta(0) < due - now <= timedelta(seconds=LONGEST_DELAY)
+
+
 def exhausted(attempts: Sequence[Attempt], limit: int) -> Failure | None:
     """The failure of a job of which `limit` further attempts after the first have been made; None: there is one more."""
     failed = charged(attempts)

@@ -196,7 +196,7 @@ def next_step(job: QuantumJob, seen: Observed) -> Step:
     if job.spec.suspend:
         return Hold(before)
     due = attempts.due(before)
-    if due is not None and (due > seen.now or len(before) > len(job.status.attempts or ())):
+    if due is not None and (attempts.lies_ahead(due, seen.now) or len(before) > len(job.status.attempts or ())):
         last = before[-1]
         message = f"attempt {last.attempt} on {last.node} ended: {last.message}; the next one is made at {due:%H:%M:%S} UTC"
         return Wait(Reason.BACKOFF, message, attempts=before, until=due)

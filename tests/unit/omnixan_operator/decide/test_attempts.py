@@ -64,3 +64,9 @@ def test_a_job_makes_no_more_attempts_than_its_limit_and_status_always_has_room(
         assert (due is not None) == category.charged
         if due is not None:
             assert 0 < (due - datetime.fromisoformat(str(kept[-1].end_time))).total_seconds() <= attempts.LONGEST_DELAY
+
+
+def test_a_clock_that_was_set_back_makes_nobody_wait_for_hours() -> None:
+    assert attempts.lies_ahead(at(10), at(9)) and not attempts.lies_ahead(at(10), at(10))
+    assert attempts.lies_ahead(at(attempts.LONGEST_DELAY), at(0))
+    assert not attempts.lies_ahead(at(3600), at(0))
