@@ -37,7 +37,12 @@ def load(_: int) -> bool:
     return subprocess.run([sys.executable, "-m", "e2e.load", "--save"], check=False).returncode == 0
 
 
-PARTS: dict[str, Callable[[int], bool]] = {"scenarios": scenarios, "load": load}
+def faults(_: int) -> bool:
+    """Thousands of seeds of the fault simulation: see tests/faults."""
+    return subprocess.run([sys.executable, "-m", "tests.faults.soak"], check=False).returncode == 0
+
+
+PARTS: dict[str, Callable[[int], bool]] = {"scenarios": scenarios, "load": load, "faults": faults}
 
 
 def main() -> None:
