@@ -11,7 +11,9 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
+from omnixan.edge_network.api.meta import CLAIM_LABEL
 from omnixan_operator import kinds
+from omnixan_operator.desired.common import claim_mark
 from omnixan_operator.kinds import Kind, Object
 from omnixan_operator.trim import trim
 
@@ -88,6 +90,11 @@ def _cluster_of_job(job: Object) -> Iterable[Hashable]:
     return [(reference.get("namespace") or namespace_of(job), reference.get("name"))] if _job_is_open(job) else []
 
 
+def _mark(node: Object) -> Iterable[Hashable]:
+    claim = (node["metadata"].get("labels") or {}).get(CLAIM_LABEL, "")
+    return [claim.rpartition(".")[2]] if claim else []
+
+
 RUNS_BY_JOB = Index("runs by job uid", kinds.QUANTUM_RUN, lambda run: [run["spec"]["jobRef"]["uid"]])
 OPEN_RUNS_BY_NODE = Index(
     "unfinished runs by namespace and node",
@@ -102,7 +109,11 @@ OPEN_JOBS_BY_NAMESPACE = Index(
 )
 EDGE_NODES_BY_CLUSTER = Index("EdgeNodes by uid of their EdgeCluster", kinds.EDGE_NODE, _by_owner)
 DAEMON_SETS_BY_CLUSTER = Index("DaemonSets by uid of their EdgeCluster", kinds.DAEMON_SET, _by_owner)
+NODES_BY_CLAIM = Index("Nodes by the EdgeCluster's mark in their claim", kinds.NODE, _mark)
+CLUSTERS_BY_MARK = Index("EdgeClusters by their mark", kinds.EDGE_CLUSTER, lambda obj: [claim_mark(uid_of(obj))])
 INDEXES = (
+    NODES_BY_CLAIM,
+    CLUSTERS_BY_MARK,
     RUNS_BY_JOB,
     OPEN_RUNS_BY_NODE,
     OPEN_JOBS_BY_CLUSTER,

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from omnixan.edge_network.api.meta import CLAIM_LABEL
 from omnixan_operator import kinds
-from omnixan_operator.desired.common import claim_mark
 from omnixan_operator.keys import CLAIMS, Key, job_key_of, key_of
 from omnixan_operator.kinds import Kind, Object
 from omnixan_operator.store import (
+    CLUSTERS_BY_MARK,
     OPEN_JOBS_BY_CLUSTER,
     OPEN_JOBS_BY_NAMESPACE,
     OPEN_RUNS_BY_NODE,
@@ -77,9 +77,8 @@ def _node(change: Change, store: Store) -> Iterable[Key]:
 def _claimed_by(node: Object | None, store: Store) -> Iterator[Key]:
     """The EdgeCluster whose claim is on a Node."""
     mark = (_claim(node) or "").rpartition(".")[2]
-    for cluster in store.all(kinds.EDGE_CLUSTER) if mark else ():
-        if claim_mark(uid_of(cluster)) == mark:
-            yield key_of(kinds.EDGE_CLUSTER, cluster)
+    for cluster in store.find(CLUSTERS_BY_MARK, mark) if mark else ():
+        yield key_of(kinds.EDGE_CLUSTER, cluster)
 
 
 def _claim(node: Object | None) -> str | None:

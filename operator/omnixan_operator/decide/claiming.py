@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from omnixan.edge_network.api.edgecluster import EdgeCluster, Pool, Toleration
 from omnixan_operator.desired.common import claim_mark
@@ -222,8 +223,10 @@ class _Pass:
             self._give_back(pool, len(self.kept[pool.name]) - pool.max_nodes)
 
     def _claim(self, pool: Pool, count: int) -> None:
-        fitting = [n for n, m in self.free.items() if m.ready and m.schedulable and matches(pool, m)]
-        for name in fitting[: max(count, 0)]:
+        if count <= 0:
+            return
+        fitting = (n for n, m in self.free.items() if m.ready and m.schedulable and matches(pool, m))
+        for name in list(islice(fitting, count)):
             self.kept[pool.name].append(name)
             del self.free[name]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from omnixan.edge_network.api.edgecluster import EdgeCluster
 from omnixan.edge_network.api.meta import CLAIM_LABEL
 from omnixan_operator import kinds
 from omnixan_operator.decide import claiming
@@ -12,18 +11,26 @@ from omnixan_operator.decide.claiming import Claimant, Machine, Plan, Taint, Twi
 from omnixan_operator.keys import Key, key_of
 from omnixan_operator.kinds import Object
 from omnixan_operator.reasons import Reason
-from omnixan_operator.reconcile.context import Context, alive, parse, paused
+from omnixan_operator.reconcile.context import Context, alive, parse_cluster, paused
 from omnixan_operator.store import EDGE_NODES_BY_CLUSTER, OPEN_RUNS_BY_NODE, name_of, namespace_of, uid_of
 
+REST = 3.0
+"""After a pass that took a while there is none for so many times as long: a thousand new EdgeClusters need no thousand
+passes over a thousand nodes."""
 FIELD_MANAGER = "omnixan-operator-claims"
 
 
 async def reconcile(ctx: Context, _key: Key) -> float | None:
     """Decide who gets which node; label the nodes; wake the EdgeClusters for which something changed."""
+    begin = ctx.monotonic()
+    if begin < ctx.claims_rest:
+        return ctx.claims_rest - begin
     clusters = [obj for obj in ctx.store.all(kinds.EDGE_CLUSTER) if alive(obj)]
     nodes = {name_of(node): node for node in ctx.store.all(kinds.NODE)}
     plan = claiming.plan([_claimant(ctx, obj) for obj in clusters], map(_machine, nodes.values()))
     _publish(ctx, clusters, plan)
+    now = ctx.monotonic()
+    ctx.claims_rest = now + REST * (now - begin)
     changes = [_label(ctx, nodes[name], value) for name, value in plan.labels.items()]
     failures = [error for error in await asyncio.gather(*changes, return_exceptions=True) if error is not None]
     if failures:
@@ -54,7 +61,7 @@ async def _label(ctx: Context, node: Object, value: str | None) -> None:
 
 
 def _claimant(ctx: Context, obj: Object) -> Claimant:
-    cluster = parse(EdgeCluster, obj)
+    cluster = parse_cluster(obj)
     return Claimant(
         uid=uid_of(obj),
         created=str(obj["metadata"].get("creationTimestamp", "")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from omnixan.edge_network.api.edgecluster import EdgeCluster
 from omnixan.edge_network.api.meta import PAUSED_ANNOTATION
 from omnixan_operator.analysis import Analyzer
 from omnixan_operator.apiserver import ApiServer, NotFoundError
@@ -29,7 +31,7 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass
 class Context:
-    """The operator's parts. Only `plan` and `placing` are state of its own: both can be lost."""
+    """The operator's parts. Only `plan`, `claims_rest` and `placing` are state of its own: all can be lost."""
 
     settings: Settings
     store: Store
@@ -47,6 +49,8 @@ class Context:
     """Whether agents may be started."""
     plan: Plan | None = None
     """The last decision on claims; None until the first pass."""
+    claims_rest: float = 0.0
+    """The next pass over all claims is made no sooner (monotonic): it walks over all nodes and EdgeClusters."""
     placing: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Runs on their way to the API server, by name: namespace and node. They count as being on the node."""
 
@@ -106,6 +110,23 @@ def parse(model: type[M], obj: Object) -> M | str:
         return model.model_validate(obj)
     except ValidationError as error:
         return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:8])
+
+
+MAX_REMEMBERED = 10_000
+
+_clusters: OrderedDict[tuple[str, str], tuple[Object, EdgeCluster | str]] = OrderedDict()
+"""Parsed EdgeClusters by place. An entry holds the very object it was parsed from, so that none can pass for another."""
+
+
+def parse_cluster(obj: Object) -> EdgeCluster | str:
+    """As `parse`, once for every version of an EdgeCluster: each of its jobs and each claiming pass looks at it."""
+    place = (namespace_of(obj), name_of(obj))
+    known = _clusters.get(place)
+    if known is None or known[0] is not obj:
+        known = _clusters[place] = obj, parse(EdgeCluster, obj)
+        while len(_clusters) > MAX_REMEMBERED:
+            _clusters.popitem(last=False)
+    return known[1]
 
 
 def paused(obj: Object) -> bool:

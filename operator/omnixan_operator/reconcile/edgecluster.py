@@ -11,7 +11,7 @@ from omnixan_operator import kinds
 from omnixan_operator.apiserver import ForbiddenError, InvalidError, NotFoundError
 from omnixan_operator.decide.claiming import ClusterPlan
 from omnixan_operator.decide.confinement import message
-from omnixan_operator.desired.common import claim_value
+from omnixan_operator.desired.common import claim_mark, claim_value
 from omnixan_operator.desired.daemonset import daemon_set
 from omnixan_operator.desired.drift import immutable_differs, needs_apply
 from omnixan_operator.desired.edgenode import edge_node, pool_named
@@ -20,12 +20,13 @@ from omnixan_operator.desired.serviceaccount import service_account
 from omnixan_operator.keys import Key
 from omnixan_operator.kinds import Kind, Object
 from omnixan_operator.reasons import Reason
-from omnixan_operator.reconcile.context import Context, alive, condition, parse, paused
+from omnixan_operator.reconcile.context import Context, alive, condition, parse, parse_cluster, paused
 from omnixan_operator.status import edgecluster as status
 from omnixan_operator.status.edgecluster import Member, Problem, Seen
 from omnixan_operator.store import (
     DAEMON_SETS_BY_CLUSTER,
     EDGE_NODES_BY_CLUSTER,
+    NODES_BY_CLAIM,
     controller_of,
     name_of,
     namespace_of,
@@ -40,7 +41,7 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
     live = ctx.store.get(kinds.EDGE_CLUSTER, key.namespace, key.name)
     if live is None or not alive(live):
         return None
-    cluster = parse(EdgeCluster, live)
+    cluster = parse_cluster(live)
     if isinstance(cluster, str):
         await _stall(ctx, live, cluster)
         return None
@@ -171,7 +172,7 @@ async def _write_status(
 def _members(ctx: Context, cluster: EdgeCluster) -> Iterator[Member]:
     """Nodes that carry the EdgeCluster's claim, with what their EdgeNodes say."""
     mark = claim_value("", cluster.metadata.uid)
-    for node in ctx.store.all(kinds.NODE):
+    for node in ctx.store.find(NODES_BY_CLAIM, claim_mark(cluster.metadata.uid)):
         claim = (node["metadata"].get("labels") or {}).get(CLAIM_LABEL, "")
         if not claim.endswith(mark):
             continue

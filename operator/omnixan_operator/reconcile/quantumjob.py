@@ -30,7 +30,7 @@ from omnixan_operator.keys import Key
 from omnixan_operator.kinds import Object
 from omnixan_operator.reasons import Reason
 from omnixan_operator.reconcile import afterwards, programs, results, silence
-from omnixan_operator.reconcile.context import Context, alive, condition, parse, paused
+from omnixan_operator.reconcile.context import Context, alive, condition, parse, parse_cluster, paused
 from omnixan_operator.reconcile.offers import offers
 from omnixan_operator.status import quantumjob as status
 from omnixan_operator.store import (
@@ -229,22 +229,27 @@ async def _was_behind(ctx: Context, job: QuantumJob, seen: Observed) -> bool:
 def _observe(ctx: Context, live: Object, job: QuantumJob, text: str | NotYet) -> Observed:
     namespace, name = _cluster_of(job)
     found = ctx.store.get(kinds.EDGE_CLUSTER, namespace, name)
-    cluster = parse(EdgeCluster, found) if found is not None and alive(found) else None
+    cluster = parse_cluster(found) if found is not None and alive(found) else None
     if isinstance(cluster, str):
         cluster = None
     tenant = ctx.store.get(kinds.NAMESPACE, "", job.metadata.namespace)
     labels = tenant["metadata"].get("labels") if tenant is not None else None
     runs = [run for obj in ctx.store.find(RUNS_BY_JOB, job.metadata.uid) if (run := _run(obj)) is not None]
     run = joblife.newest(runs, job.status.attempts or ())
+    analysis = _analysis(ctx, job, text)
+    node_gone = run is not None and cluster is not None and _node_gone(ctx, cluster, run.node)
+    mute = silence.of(ctx, cluster, run, live) if run is not None and cluster is not None else None
+    stays = run is not None and run.state != "Failed" and not node_gone and mute is None
+    look = cluster is not None and isinstance(analysis, Analysis) and not stays  # at every node: only if it may be placed
     return Observed(
-        analysis=_analysis(ctx, job, text),
+        analysis=analysis,
         now=ctx.now(),
         cluster=cluster,
         tenant=cluster is None or tenancy.takes(cluster, job.metadata.namespace, labels),
-        offers=tuple(offers(ctx, cluster)) if cluster is not None else (),
+        offers=tuple(offers(ctx, cluster)) if look and cluster is not None else (),
         run=run,
-        node_gone=run is not None and cluster is not None and _node_gone(ctx, cluster, run.node),
-        silence=silence.of(ctx, cluster, run, live) if run is not None and cluster is not None else None,
+        node_gone=node_gone,
+        silence=mute,
     )
 
 
