@@ -105,6 +105,8 @@ async def load_configuration() -> Any:
         await kubernetes_config.load_kube_config(config_file=path, client_configuration=configuration)
     else:
         kubernetes_config.load_incluster_config(client_configuration=configuration)
+    # No look into netrc and for proxies, as kopf: before every request it cost two changes of thread.
+    configuration.client_session_kwargs = {"trust_env": False}
     return configuration
 
 

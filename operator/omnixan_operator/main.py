@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -94,6 +95,8 @@ async def run(settings: Settings) -> None:
 async def _lead(elector: Elector, feed: Feed) -> None:
     """Work from the moment on at which this process leads."""
     await elector.leading.wait()
+    gc.collect()
+    gc.freeze()  # what is in the store by now stays: no full collection walks over it again
     feed.lead()
     await asyncio.Event().wait()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import random
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -111,7 +111,7 @@ class WorkQueue(Generic[K]):
 
     def __init__(self, schedule: Schedule[K] | None = None) -> None:
         self._schedule: Schedule[K] = schedule if schedule is not None else Schedule()
-        self._changed = asyncio.Event()
+        self._waiters: deque[asyncio.Future[None]] = deque()
         self._closed = False
 
     def __len__(self) -> int:
@@ -124,12 +124,12 @@ class WorkQueue(Generic[K]):
             self._schedule.add_at(key, now + after)
         else:
             self._schedule.add(key, now)
-        self._changed.set()
+        self._wake_one()
 
     def failed(self, key: K) -> float:
         """`key` failed: it comes back after a growing delay, which is returned."""
         delay = self._schedule.add_after_failure(key, asyncio.get_running_loop().time())
-        self._changed.set()
+        self._wake_one()
         return delay
 
     def succeeded(self, key: K) -> None:
@@ -139,7 +139,7 @@ class WorkQueue(Generic[K]):
     def done(self, key: K) -> None:
         """The worker that got `key` is through with it; must follow every `take`."""
         self._schedule.done(key)
-        self._changed.set()
+        self._wake_one()
 
     async def take(self) -> Taken[K] | None:
         """The next key that is due, as soon as there is one; None once the queue is closed."""
@@ -147,18 +147,43 @@ class WorkQueue(Generic[K]):
         while not self._closed:
             taken = self._schedule.take(loop.time())
             if taken is not None:
+                self._wake_one()  # for the next key, or to wait for the next delayed one instead of this worker
                 return taken
-            self._changed.clear()
-            due = self._schedule.next_due()
-            timer = loop.call_at(due, self._changed.set) if due is not None else None
-            try:
-                await self._changed.wait()
-            finally:
-                if timer is not None:
-                    timer.cancel()
+            await self._woken(loop)
         return None
 
     def close(self) -> None:
         """Let every waiting worker end."""
         self._closed = True
-        self._changed.set()
+        while self._waiters:
+            self._wake_one()
+
+    def _wake_one(self) -> None:
+        """One worker has a look; if it finds a key, it wakes the next. All of them at once would mostly find nothing."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    async def _woken(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait until there may be something to do, or until the next delayed key is due."""
+        waiter = loop.create_future()
+        self._waiters.append(waiter)
+        due = self._schedule.next_due()
+        timer = loop.call_at(due, _wake, waiter) if due is not None else None
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            self._wake_one()  # the call may have been for this one
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -137,3 +137,28 @@ async def test_a_key_is_never_in_two_hands() -> None:
     queue.add("a")
     await asyncio.wait_for(asyncio.gather(*(worker() for _ in range(4))), 10)
     assert most == 1 and rounds >= 50
+
+
+async def test_a_delayed_key_comes_while_the_worker_that_waited_for_it_is_busy_or_gone() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    release, seen = asyncio.Event(), []
+
+    async def worker() -> None:
+        while (taken := await queue.take()) is not None:
+            seen.append(taken.key)
+            if taken.key == "long":
+                await release.wait()
+            else:
+                release.set()
+            queue.done(taken.key)
+
+    first = asyncio.create_task(worker())
+    others = [asyncio.create_task(worker()) for _ in range(2)]
+    await asyncio.sleep(0)
+    queue.add("later", 0.05)
+    queue.add("long")
+    first.cancel()
+    await asyncio.wait_for(release.wait(), 5)
+    assert seen == ["long", "later"]
+    queue.close()
+    await asyncio.wait_for(asyncio.gather(*others), 5)

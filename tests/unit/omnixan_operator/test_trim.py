@@ -81,3 +81,12 @@ def test_what_kubectl_remembers_is_dropped() -> None:
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "edge.omnixan.io/paused": "true"}
     kept = trim(kinds.EDGE_CLUSTER, {"metadata": meta("ec", annotations=annotations), "spec": {}})
     assert kept["metadata"]["annotations"] == {"edge.omnixan.io/paused": "true"}
+
+
+def test_equal_strings_of_two_objects_are_one() -> None:
+    text = '{"metadata": {"name": "a", "labels": {"role of it": "gateway of it"}}, "spec": {"clusterRef": {"name": "b c"}}}'
+    one, other = (trim(kinds.QUANTUM_JOB, json.loads(text)) for _ in range(2))
+    assert one == other and one is not other
+    (key,), (same,) = one["metadata"]["labels"], other["metadata"]["labels"]
+    assert key is same
+    assert one["spec"]["clusterRef"]["name"] is other["spec"]["clusterRef"]["name"]
