@@ -111,6 +111,13 @@ class Kube:
         session.headers["Authorization"] = f"Bearer {token}"
         return Kube(session, self._host, self.namespace)
 
+    def acting_as(self, user: str) -> Kube:
+        """An administrator's requests in the name of another user, as the API server would get them from that one."""
+        session = _session(self._session.verify)
+        session.cert = self._session.cert
+        session.headers.update({**self._session.headers, "Impersonate-User": user})
+        return Kube(session, self._host, self.namespace)
+
     def request(
         self,
         method: str,

@@ -129,6 +129,29 @@ def _as_stranger(site: Site, lease: Any) -> None:
     stranger.create(lease, dry_run=True)
 
 
+CONTROLLERS = "system:serviceaccount:kube-system"
+
+
+@pytest.mark.parametrize("plural", ["edgenodes", "quantumruns", "leases"])
+def test_kubernetes_cleans_up_and_does_nothing_else(site: Site, agent: Kube, plural: str) -> None:
+    api_version = LEASES if plural == "leases" else API_VERSION
+    if plural == "leases":
+        metadata = {"name": site.nodes[0], "namespace": agent.namespace, "labels": {HEARTBEAT_LABEL: "true"}}
+        lease = {"apiVersion": LEASES, "kind": "Lease", "metadata": metadata, "spec": {"holderIdentity": "x"}}
+        agent.apply(lease, "omnixan-agent", force=True)
+    collector = site.kube.acting_as(f"{CONTROLLERS}:generic-garbage-collector")
+    name = {"quantumruns": run_on(site, 0)}.get(plural, site.nodes[0])
+    collection = f"/apis/{api_version}/namespaces/{site.kube.namespace}/{plural}"
+    for path in (f"{collection}/{name}", collection):
+        remover = collector if path.endswith(name) else site.kube.acting_as(f"{CONTROLLERS}:namespace-controller")
+        assert remover.answer("DELETE", path, dryRun="All") == (200, "")
+    orphan = {"metadata": {"ownerReferences": None}}
+    assert collector.answer("PATCH", f"{collection}/{name}", orphan, MERGE, dryRun="All") == (200, "")
+    if plural != "leases":
+        code, message = collector.answer("PATCH", f"{collection}/{name}/status", {"status": {"version": "1"}}, MERGE)
+        assert code == 403 and "own agent" in message
+
+
 @pytest.fixture(scope="module")
 def node(control_plane: Kube, installed: Installed) -> Iterator[str]:
     """A Node with a label and an annotation of others."""
