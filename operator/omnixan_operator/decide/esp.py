@@ -97,7 +97,7 @@ def load_of(analysis: Analysis) -> Load | None:
     pulses = sum(times * PULSES.get(name, 0) for name, times in gates.items())
     return Load(
         width=analysis.qubits,
-        measured=analysis.qubits if analysis.measured is None else analysis.measured,
+        measured=analysis.measured or analysis.qubits,  # 0: an estimator measures what its observables act on
         # Between two gates on a pair a qubit's own gates are merged into one of two pulses.
         pulses=min(pulses, 2 * (2 * cnots + analysis.qubits)),
         cnots=cnots,

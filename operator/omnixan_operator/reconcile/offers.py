@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
+from math import ceil
 from statistics import fmean
 from typing import Any
 
@@ -14,7 +15,8 @@ from omnixan_operator.kinds import Object
 from omnixan_operator.reconcile.context import Context, alive, condition
 from omnixan_operator.store import EDGE_NODES_BY_CLUSTER, OPEN_RUNS_BY_NODE, name_of, namespace_of
 
-DEFAULT_SHOTS = 1024
+DEFAULT_SHOTS, MAX_SHOTS = 1024, 1_000_000
+DEFAULT_PRECISION = 1 / 64
 LOOKED_AT = 32
 """Of a longer queue the first runs are looked at, and the rest taken to be like them: placement must stay quick."""
 MAX_REMEMBERED = 10_000
@@ -72,5 +74,9 @@ def _wait(ctx: Context, place: tuple[str, str], backlog: int, quality: Quality) 
 
 
 def _shots(run: Object) -> int:
-    sampler = run["spec"].get("primitive", {}).get("sampler") or {}
-    return int(sampler.get("shots", DEFAULT_SHOTS))
+    """Shots of a run; an estimator's as if one circuit measured all its strings, for grouping them takes too long here."""
+    primitive = run["spec"].get("primitive", {})
+    estimator = primitive.get("estimator")
+    if estimator is not None:
+        return min(ceil(float(estimator.get("precision", DEFAULT_PRECISION)) ** -2), MAX_SHOTS)
+    return int((primitive.get("sampler") or {}).get("shots", DEFAULT_SHOTS))

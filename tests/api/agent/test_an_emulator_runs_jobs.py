@@ -32,6 +32,18 @@ def test_an_emulator_reports_its_calibration_and_runs_with_noise(lab: Lab):
     assert abs(usage["transpiled"]["successProbability"] - right / 1000) < 0.1
     assert 0.25 < usage["qpuSeconds"] < 0.5
 
+    parity = {"estimator": {"observables": [{"name": "parity", "terms": [{"pauli": "IZZ"}]}], "precision": "0.03"}}
+    lab.submit("misread", primitive=parity)
+    lab.submit("mitigated", primitive=parity, mitigation={"readout": True})
+    misread, mitigated = lab.ended("misread"), lab.ended("mitigated")
+    assert misread["state"] == mitigated["state"] == "Succeeded", (misread, mitigated)
+    (plain,), (undone,) = (one["result"]["summary"]["expectations"] for one in (misread, mitigated))
+    assert plain["name"] == "parity" and 0.5 < plain["value"] < undone["value"] < 1.1
+    assert (
+        0 < plain["standardError"] <= 0.03 and mitigated["usage"]["shots"] == 1112 and mitigated["usage"]["qpuSeconds"] > 0
+    )
+    assert mitigated["result"]["summary"]["mitigation"]["readout"] == "tensored"
+
     lab.submit("long", shots=1_000_000, timeout=2)
     refused = lab.ended("long")
     assert (refused["error"]["category"], refused["error"]["reason"]) == ("CAPABILITY_MISMATCH", "DeviceTimeTooLong")
@@ -41,7 +53,7 @@ def test_an_emulator_reports_its_calibration_and_runs_with_noise(lab: Lab):
     lab.kube.delete("QuantumRun", "deleted")
     lab.submit("next", shots=10)
     assert lab.ended("next")["state"] == "Succeeded", "the wait for a device ends with its run"
-    assert agent.metric("omnixan_agent_runs_total", category="", state="Succeeded") == 3
+    assert agent.metric("omnixan_agent_runs_total", category="", state="Succeeded") == 5
 
 
 def test_an_agent_told_of_a_device_nobody_knows_names_those_it_knows():

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from omnixan.edge_network.quantum import sampler, statevector
+from omnixan.edge_network.quantum import pauli, sampler, statevector
 from omnixan.edge_network.quantum.aer import AerProcess
 from omnixan.edge_network.quantum.backend import SimulatorBackend
 from omnixan.edge_network.quantum.errors import ProgramError
@@ -62,3 +62,25 @@ def test_a_dead_process_is_an_error_and_is_replaced(aer, ghz, layered):
         aer.sample(layered(20, 2), 10, 1, lambda: os.kill(aer._spawned.pid, signal.SIGKILL))
     assert (error.value.category, error.value.reason) == ("BACKEND_ERROR", "AerDied")
     assert sum(aer.sample(ghz(3), 10, 1, lambda: None).values()) == 10
+
+
+def test_both_engines_have_equal_expectation_values(aer, random_circuit):
+    strings = ["IIIIIII", "ZIIIIIX", "XYZXYZI", "YYIIIZZ"]
+    for seed in range(6):
+        circuit = random_circuit(seed, 7, 60)
+        ours = pauli.exact(statevector.statevector(circuit), strings)
+        moments = []
+        assert aer.expectations(circuit, strings, lambda: moments.append(1)) == pytest.approx(ours, abs=1e-9)  # noqa: B023
+        assert moments == [1]
+
+
+def test_an_estimator_is_exact_on_a_wide_circuit_too(ghz):
+    backend = SimulatorBackend(20)
+    terms = [{"pauli": "Z" * 18, "coefficient": "0.5"}, {"pauli": "X" * 18}, {"pauli": "I" * 17 + "Z"}]
+    try:
+        spec = {"primitive": {"estimator": {"observables": [{"terms": terms}]}}, "execution": {"seed": 3}}
+        result = execute(spec, ghz(18), backend=backend)
+    finally:
+        backend.close()
+    assert result["summary"]["expectations"] == [{"value": 1.5, "standardError": 0.0}]
+    assert result["usage"]["shots"] == 0

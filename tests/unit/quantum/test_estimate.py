@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.primitives import StatevectorEstimator
 from qiskit.quantum_info import SparsePauliOp
 
 from omnixan.edge_network.api.quantumrun import RunResult
+from omnixan.edge_network.api.workload import MAX_SEED
 from omnixan.edge_network.quantum import devices
-from omnixan.edge_network.quantum.backend import SimulatorBackend
+from omnixan.edge_network.quantum.backend import ExactShots, SimulatorBackend
 from omnixan.edge_network.quantum.emulator.backend import Clock, EmulatorBackend
+from omnixan.edge_network.quantum.emulator.readout import ReadoutError, flipped
 from omnixan.edge_network.quantum.errors import ProgramError
+from omnixan.edge_network.quantum.estimate import seed_of
 from omnixan.edge_network.quantum.execute import execute
 from omnixan.edge_network.quantum.openqasm import parse
 
@@ -122,3 +126,49 @@ def test_mitigated_counts_add_up_to_the_shots(manila: EmulatorBackend) -> None:
     assert sum(mitigated["counts"].values()) == 4000
     assert mitigated["counts"]["111"] > plain["counts"]["111"] > 3000
     assert mitigated["summary"]["mitigation"]["overhead"] > 1 and "mitigation" not in plain["summary"]
+
+
+class Sampling(SimulatorBackend):
+    """A simulator that keeps its state to itself and misreads bits: any backend that gives counts."""
+
+    exact = False
+
+    def __init__(self, errors: tuple[ReadoutError, ...]) -> None:
+        super().__init__(8)
+        self._errors = errors
+
+    def expectations(self, circuit: Any, strings: Any, on_first_shot: Any) -> None:
+        return None
+
+    def shots(self, circuit: Any, shots: int, seed: int, on_first_shot: Any, options: Any = None) -> ExactShots:
+        errors = tuple(self._errors[qubit] for qubit in circuit.measured_qubits)
+        outcomes = super().shots(circuit, shots, seed, on_first_shot, options).outcomes
+        return ExactShots(flipped(outcomes, errors, seed), errors)
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_the_standard_error_is_the_spread_of_the_estimates(undo: bool) -> None:
+    wrong = (
+        (ReadoutError(0.02, 0.1), ReadoutError(0.05, 0.05), ReadoutError(0.1, 0.03)) if undo else (ReadoutError(0, 0),) * 3
+    )
+    backend, circuit = Sampling(wrong), parse(PROGRAM)
+    scores = []
+    for seed in range(150):
+        job = spec(estimator={"precision": "0.05"}, execution={"seed": seed}, mitigation={"readout": undo})
+        found = execute(job, circuit, backend=backend)["summary"]["expectations"]
+        scores += [(one["value"] - exact) / one["standardError"] for one, exact in zip(found, expected(), strict=True)]
+    assert len(scores) == 300
+    assert abs(np.mean(scores)) < 4 / np.sqrt(300), "unbiased"
+    assert 0.85 < np.std(scores) < 1.15, "four deviations of a spread of 1 out of 300"
+
+
+def test_circuits_of_one_job_draw_from_streams_of_their_own() -> None:
+    seeds = [seed_of(seed, number) for seed in range(30) for number in range(30)]
+    assert len(set(seeds)) == 900 and all(0 <= seed <= MAX_SEED for seed in seeds)
+
+
+def test_an_algorithm_accepts_mitigation_and_says_that_nothing_was_to_do() -> None:
+    algorithm = {"qaoa": {"problem": {"maxcut": {"edges": [[0, 1], [1, 2]]}}, "layers": 1}}
+    job = {"algorithm": algorithm, "mitigation": {"readout": True}, "execution": {"seed": 5}}
+    summary = execute(job, None, backend=SimulatorBackend(8))["summary"]
+    assert summary["mitigation"] == {"readout": "none", "overhead": 1.0} and summary["solution"]["value"] == 2

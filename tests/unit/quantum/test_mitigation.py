@@ -73,6 +73,26 @@ def test_a_bit_that_says_nothing_is_refused() -> None:
         mitigation.weights([ReadoutError(0.5, 0.5)])
 
 
-def test_too_many_outcomes_are_refused_with_a_way_out() -> None:
+def test_more_outcomes_than_one_system_holds_are_undone_bit_by_bit() -> None:
+    errors = [ReadoutError(0.02 + 0.005 * bit, 0.08 - 0.005 * bit) for bit in range(12)]
+    true = np.random.default_rng(3).dirichlet(np.full(2**12, 0.3))
+    shots = 10**9
+    read = {index: round(p * shots) for index, p in enumerate(confused(true, errors)) if round(p * shots)}
+    assert len(read) > mitigation.MAX_OUTCOMES
+    found = mitigation.undo(read, errors)
+    assert sum(found.outcomes.values()) == sum(read.values())
+    share = np.array([found.outcomes.get(index, 0) for index in range(2**12)]) / sum(read.values())
+    assert 0.5 * np.abs(share - true).sum() < 1e-4 < 0.05 < 0.5 * np.abs(confused(true, errors) - true).sum()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(error, min_size=1, max_size=5), st.integers(0, 10_000))
+def test_both_ways_agree_where_every_outcome_was_read(errors: list[ReadoutError], seed: int) -> None:
+    read = np.random.default_rng(seed).integers(1, 1000, 2 ** len(errors))
+    quasi = mitigation.inverted(read / read.sum(), errors)
+    assert confused(quasi, errors) == pytest.approx(read / read.sum(), abs=1e-9)
+
+
+def test_too_many_outcomes_of_too_many_bits_are_refused_with_a_way_out() -> None:
     with pytest.raises(ProgramError, match="measure fewer qubits"):
-        mitigation.undo(dict.fromkeys(range(5000), 1), [ReadoutError(0.01, 0.01)] * 13)
+        mitigation.undo(dict.fromkeys(range(5000), 1), [ReadoutError(0.01, 0.01)] * 21)

@@ -60,19 +60,37 @@ def test_measured_circuits_give_the_exact_values_within_five_errors(seed: int) -
     values = pauli.exact(statevector.statevector(circuit), [s for s, _ in observable.terms])
     exact = sum(c * values[s] for s, c in observable.terms)
     backend, total, variance = SimulatorBackend(4), pauli.constant(observable), 0.0
-    for number, basis in enumerate(pauli.bases([observable])):
+    chosen = pauli.bases([observable])
+    for number, (basis, part) in enumerate(zip(chosen, pauli.parts([observable], chosen), strict=True)):
         found = backend.shots(pauli.measured(circuit, basis), 20_000, seed * 10 + number, lambda: None)
         outcomes = sorted(found.outcomes)
-        read = pauli.values_of_outcomes(observable, basis, outcomes, [(1.0, -1.0)] * len(basis.qubits))
+        read = pauli.values_of_outcomes(part[0], basis, outcomes, [(1.0, -1.0)] * len(basis.qubits))
         mean, spread = pauli.mean_and_variance(read, found.outcomes, outcomes)
         total, variance = total + mean, variance + spread
     assert abs(total - exact) < 5 * np.sqrt(variance) and np.sqrt(variance) < 0.03
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(terms, min_size=1, max_size=4))
+def test_the_parts_of_an_observable_are_the_observable(given_terms: list[list[tuple[str, float]]]) -> None:
+    observables = [Observable.of(each) for each in given_terms]
+    chosen = pauli.bases(observables)
+    found = pauli.parts(observables, chosen)
+    assert all(
+        string in basis.strings
+        for basis, each in zip(chosen, found, strict=True)
+        for one in each.values()
+        for string, _ in one.terms
+    )
+    for place, one in enumerate(observables):
+        together = [term for each in found if place in each for term in each[place].terms]
+        assert sorted(together) == [term for term in one.terms if term[0] != "IIII"]
+
+
 def test_shots_reach_the_precision_in_the_worst_case() -> None:
     observables = [Observable.of([("XI", 1.0), ("ZI", 2.0)]), Observable.of([("IZ", 0.5)])]
     chosen = pauli.bases(observables)
-    shots = pauli.shots_needed(observables, chosen, 0.05)
+    shots = pauli.shots_needed(pauli.parts(observables, chosen), 0.05)
     spans = {basis.letters[0]: n for basis, n in zip(chosen, shots, strict=True)}
     worst = sum(a**2 / n for a, n in ((1.0, spans["X"]), (2.0, spans["Z"])))
     assert worst**0.5 <= 0.05 + 1e-12

@@ -5,7 +5,8 @@ from any other process of the agent: it is started afresh when the first wide ci
 the outcome probabilities' sample, drawn by the same sampler as everywhere else.
 
 The child (`python -m …aer FD THREADS PARENT`) speaks frames: {"circuit", "shots", "seed"} → {"firstShot": true},
-{"outcomes": [[index, count], …], "cpuSeconds"} | {"error": message}.
+{"outcomes": [[index, count], …], "cpuSeconds"} | {"error": message}; with "paulis" instead of shots and seed it is
+{"values": {string: value}, "cpuSeconds"}.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from omnixan.edge_network.quantum import frames, limits, sampler
@@ -34,8 +35,16 @@ class AerProcess:
 
     def sample(self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None]) -> dict[int, int]:
         """Return counts by outcome index (as `sampler.sample`); BACKEND_ERROR if the process fails or dies."""
+        answer = self._ask({"circuit": circuit.to_dict(), "shots": shots, "seed": seed}, circuit, on_first_shot)
+        return {int(index): int(count) for index, count in answer["outcomes"]}
+
+    def expectations(self, circuit: Circuit, paulis: Sequence[str], on_first_shot: Callable[[], None]) -> dict[str, float]:
+        """Return the exact expectation value of each Pauli string; errors as `sample`."""
+        answer = self._ask({"circuit": circuit.to_dict(), "paulis": list(paulis)}, circuit, on_first_shot)
+        return {pauli: float(answer["values"][pauli]) for pauli in paulis}
+
+    def _ask(self, request: dict[str, Any], circuit: Circuit, on_first_shot: Callable[[], None]) -> dict[str, Any]:
         connection, _ = self._spawned.connect()
-        request = {"circuit": circuit.to_dict(), "shots": shots, "seed": seed}
         try:
             connection.sendall(frames.encode(request))
             while (answer := frames.receive(connection, MAX_ANSWER)) is not None:
@@ -45,7 +54,7 @@ class AerProcess:
                     raise ProgramError("BACKEND_ERROR", "AerFailed", f"Aer could not run the circuit: {answer['error']}")
                 else:
                     self.cpu_seconds += float(answer["cpuSeconds"])
-                    return {int(index): int(count) for index, count in answer["outcomes"]}
+                    return answer
         except (OSError, frames.FrameError) as error:
             self.close()
             raise ProgramError("BACKEND_ERROR", "AerDied", f"the connection to the Aer process broke: {error}") from error
@@ -62,8 +71,8 @@ class AerProcess:
         self._spawned.close()
 
 
-def _simulate(simulator: Any, circuit: Circuit) -> Any:
-    """Return the probabilities of the measured qubits' outcomes, shape (2**k,)."""
+def _gates(simulator: Any, circuit: Circuit) -> Any:
+    """Return the circuit for Aer, without measurements."""
     from qiskit import QuantumCircuit
 
     native = set(simulator.operation_names)
@@ -73,11 +82,32 @@ def _simulate(simulator: Any, circuit: Circuit) -> Any:
             getattr(target, name)(*params, *qubits)
         else:
             target.unitary(matrix(name, params), qubits)
-    target.save_probabilities(list(circuit.measured_qubits))
+    return target
+
+
+def _data(simulator: Any, target: Any) -> Any:
     result = simulator.run(target, shots=1).result()
     if not result.success:
         raise RuntimeError(f"{result.status}")
-    return result.data()["probabilities"]
+    return result.data()
+
+
+def _probabilities(simulator: Any, circuit: Circuit) -> Any:
+    """Return the probabilities of the measured qubits' outcomes, shape (2**k,)."""
+    target = _gates(simulator, circuit)
+    target.save_probabilities(list(circuit.measured_qubits))
+    return _data(simulator, target)["probabilities"]
+
+
+def _expectations(simulator: Any, circuit: Circuit, paulis: Sequence[str]) -> dict[str, float]:
+    """Return the exact expectation value of each Pauli string."""
+    from qiskit.quantum_info import Pauli
+
+    target = _gates(simulator, circuit)
+    for pauli in paulis:
+        target.save_expectation_value(Pauli(pauli), range(circuit.qubits), label=pauli)
+    data = _data(simulator, target)
+    return {pauli: float(data[pauli]) for pauli in paulis}
 
 
 def main() -> None:
@@ -94,13 +124,17 @@ def main() -> None:
     while (request := frames.receive(connection)) is not None:
         started = time.process_time()
         try:
-            probabilities = _simulate(simulator, Circuit.from_dict(request["circuit"]))
-            connection.sendall(frames.encode({"firstShot": True}))
-            outcomes = sampler.sample(probabilities, int(request["shots"]), int(request["seed"]))
-            answer: dict[str, Any] = {
-                "outcomes": list(outcomes.items()),
-                "cpuSeconds": time.process_time() - started,
-            }
+            circuit = Circuit.from_dict(request["circuit"])
+            answer: dict[str, Any]
+            if "paulis" in request:
+                answer = {"values": _expectations(simulator, circuit, request["paulis"])}
+                connection.sendall(frames.encode({"firstShot": True}))
+            else:
+                probabilities = _probabilities(simulator, circuit)
+                connection.sendall(frames.encode({"firstShot": True}))
+                outcomes = sampler.sample(probabilities, int(request["shots"]), int(request["seed"]))
+                answer = {"outcomes": list(outcomes.items())}
+            answer["cpuSeconds"] = time.process_time() - started
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         connection.sendall(frames.encode(answer, MAX_ANSWER))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from omnixan.edge_network.quantum import sampler, statevector
+from omnixan.edge_network.quantum import pauli, sampler, statevector
 from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.fusion import Program
@@ -72,6 +72,12 @@ class Backend(Protocol):
         """As `sample`, by outcome index and with what is known of readout errors."""
         ...
 
+    def expectations(
+        self, circuit: Circuit, strings: Sequence[str], on_first_shot: Callable[[], None]
+    ) -> dict[str, float] | None:
+        """Return the exact expectation value of each Pauli string before any measurement; None if not `exact`."""
+        ...
+
     def cpu_seconds(self) -> float:
         """Return the CPU time that processes of its own have used for it so far."""
         ...
@@ -125,6 +131,17 @@ class SimulatorBackend:
         else:
             outcomes = self._aer_process().sample(circuit, shots, seed, on_first_shot)
         return ExactShots(outcomes)
+
+    def expectations(
+        self, circuit: Circuit, strings: Sequence[str], on_first_shot: Callable[[], None]
+    ) -> dict[str, float] | None:
+        """Return exact expectation values; CAPABILITY_MISMATCH for a circuit wider than the backend."""
+        require_width(circuit.qubits, self)
+        if circuit.qubits > statevector.MAX_QUBITS:
+            return self._aer_process().expectations(circuit, strings, on_first_shot)
+        state = statevector.statevector(circuit)
+        on_first_shot()
+        return pauli.exact(state, strings)
 
     def cpu_seconds(self) -> float:
         """Return the CPU time of the Aer process so far."""

@@ -12,7 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from omnixan.edge_network.quantum import mitigation, pauli, statevector
+import numpy as np
+
+from omnixan.edge_network.api.workload import MAX_SEED
+from omnixan.edge_network.quantum import mitigation, pauli
 from omnixan.edge_network.quantum.backend import Backend, Options, require_width
 from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.errors import ProgramError
@@ -66,10 +69,9 @@ def estimate(
     """
     require_width(circuit.qubits, backend)
     observables = observables_of(estimator, circuit.qubits)
-    if backend.exact and circuit.qubits <= statevector.MAX_QUBITS:
-        on_first_shot()
-        strings = [string for one in observables for string, _ in one.terms]
-        values = pauli.exact(statevector.statevector(circuit), strings)
+    strings = [string for one in observables for string, _ in one.terms]
+    values = backend.expectations(circuit, list(dict.fromkeys(strings)), on_first_shot)
+    if values is not None:
         totals = [(sum(c * values[string] for string, c in one.terms), 0.0) for one in observables]
         return Estimate(_named(estimator, totals), 0, 1.0 if mitigate else None)
     precision = float(estimator.get("precision", DEFAULT_PRECISION))
@@ -88,7 +90,8 @@ def _measure(
     options: Options,
 ) -> Estimate:
     chosen = pauli.bases(observables)
-    shots = pauli.shots_needed(observables, chosen, precision)
+    parts = pauli.parts(observables, chosen)
+    shots = pauli.shots_needed(parts, precision)
     if sum(shots) > MAX_SHOTS:
         raise ProgramError(
             "PAYLOAD_REJECTED",
@@ -100,21 +103,25 @@ def _measure(
     variances = [0.0] * len(observables)
     overhead = 1.0
     for number, (basis, count) in enumerate(zip(chosen, shots, strict=True)):
-        found = backend.shots(
-            pauli.measured(circuit, basis), count, seed + number, on_first_shot if number == 0 else _nothing, options
-        )
+        begun = on_first_shot if number == 0 else _nothing
+        found = backend.shots(pauli.measured(circuit, basis), count, seed_of(seed, number), begun, options)
         weights = [(1.0, -1.0)] * len(basis.qubits)
         if mitigate and found.readout:
             weights = mitigation.weights(found.readout)
             overhead = max(overhead, mitigation.overhead(found.readout))
         outcomes = sorted(found.outcomes)
-        for place, one in enumerate(observables):
+        for place, one in parts[number].items():
             values = pauli.values_of_outcomes(one, basis, outcomes, weights)
             mean, variance = pauli.mean_and_variance(values, found.outcomes, outcomes)
             sums[place] += mean
             variances[place] += variance
     totals = [(value, math.sqrt(variance)) for value, variance in zip(sums, variances, strict=True)]
     return Estimate(_named(estimator, totals), sum(shots), overhead if mitigate else None)
+
+
+def seed_of(seed: int, number: int) -> int:
+    """The seed of a job's circuit by its number: streams that no other job's seed has, as seed + number would."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) & MAX_SEED
 
 
 def _named(estimator: Mapping[str, Any], totals: Sequence[tuple[float, float]]) -> list[dict[str, Any]]:

@@ -44,6 +44,8 @@ def execute(
         result, spent = _sample(spec, circuit, shots, seed, backend, on_first_shot), shots
     else:
         result = _solve(spec, shots, seed, backend, on_progress, on_first_shot)
+        if _mitigates(spec):
+            result["summary"] |= _mitigated(False, 1.0)  # algorithms run on simulators
         spent = shots + int(result["summary"].get("training", {}).get("shots", 0))
     _check_size(result)
     used = time.process_time() + backend.cpu_seconds() - started

@@ -18,8 +18,10 @@ from omnixan.edge_network.quantum.errors import ProgramError
 FloatArray = npt.NDArray[np.float64]
 
 METHOD = "tensored"
-MAX_OUTCOMES = 4096
-"""Distinct outcomes whose probabilities are solved for at once: a matrix of 128 MiB."""
+MAX_OUTCOMES = 1024
+"""Distinct outcomes whose probabilities are solved for as one system: a matrix of 8 MiB."""
+MAX_BITS = 20
+"""Bits that are undone one after the other where there are more outcomes: 2^20 probabilities of 8 bytes."""
 
 
 class ReadoutError(Protocol):
@@ -62,41 +64,49 @@ def undo(outcomes: Mapping[int, int], errors: Sequence[ReadoutError]) -> Mitigat
     """Counts of what was, estimated from counts of what was read; bit k of an index has `errors[k]`.
 
     Only outcomes that were read are taken for possible, which keeps the system small (Nation, Kang, Sundaresan,
-    Gambetta, PRX Quantum 2, 040326 (2021)); the solution is moved to the nearest probabilities (Smolin, Gambetta, Smith,
-    PRL 108, 070502 (2012)) and rounded to whole counts. ProgramError beyond MAX_OUTCOMES distinct outcomes.
+    Gambetta, PRX Quantum 2, 040326 (2021)); where more than MAX_OUTCOMES were read, all are, and each bit's matrix is
+    undone by itself. The solution is moved to the nearest probabilities (Smolin, Gambetta, Smith, PRL 108, 070502 (2012))
+    and rounded to whole counts. ProgramError beyond MAX_OUTCOMES distinct outcomes of more than MAX_BITS bits.
     """
     if not errors:
         return Mitigated(dict(outcomes), 1.0)
     read = sorted(outcomes)
-    if len(read) > MAX_OUTCOMES:
+    counts = np.array([outcomes[index] for index in read], dtype=np.float64)
+    shots = int(counts.sum())
+    if len(read) <= MAX_OUTCOMES:
+        matrix = _assignment(np.array(read, dtype=np.int64), errors)
+        quasi = np.linalg.solve(matrix / matrix.sum(axis=0), counts / shots)
+    elif len(errors) <= MAX_BITS:
+        shares = np.zeros(2 ** len(errors))
+        shares[read] = counts / shots
+        read, quasi = list(range(len(shares))), inverted(shares, errors)
+    else:
         raise ProgramError(
             "CAPABILITY_MISMATCH",
             "TooManyOutcomes",
-            f"spec.mitigation.readout: {len(read)} distinct outcomes were read, at most {MAX_OUTCOMES} can be mitigated: "
-            "measure fewer qubits, take fewer shots, or leave it out",
+            f"spec.mitigation.readout: {len(read)} distinct outcomes of {len(errors)} bits were read, more than "
+            f"{MAX_OUTCOMES} of more than {MAX_BITS} bits: measure fewer qubits, take fewer shots, or leave it out",
         )
-    counts = np.array([outcomes[index] for index in read], dtype=np.float64)
-    shots = int(counts.sum())
-    matrix = _assignment(np.array(read, dtype=np.int64), errors)
-    quasi = np.linalg.solve(matrix / matrix.sum(axis=0), counts / shots)
-    probabilities = nearest_probabilities(quasi)
-    return Mitigated(_whole(read, probabilities, shots), overhead(errors))
+    return Mitigated(_whole(read, nearest_probabilities(quasi), shots), overhead(errors))
+
+
+def inverted(shares: FloatArray, errors: Sequence[ReadoutError]) -> FloatArray:
+    """Unbiased probabilities of what was, shape (2**k,), some perhaps negative, from the shares of what was read."""
+    shaped = shares.reshape((2,) * len(errors))  # axis 0 is the highest bit
+    for bit, error in enumerate(errors):
+        axis = len(errors) - 1 - bit
+        inverse = np.array([[1 - error.p01, -error.p01], [-error.p10, 1 - error.p10]]) / _span(error)
+        shaped = np.moveaxis(np.tensordot(inverse, shaped, axes=(1, axis)), 0, axis)
+    return np.ascontiguousarray(shaped).reshape(-1)
 
 
 def nearest_probabilities(quasi: FloatArray) -> FloatArray:
     """The probability vector nearest to `quasi` (which adds up to 1) in the 2-norm."""
-    order = np.argsort(quasi)
-    result = quasi.copy()
-    deficit, left = 0.0, len(quasi)
-    for index in order:
-        if result[index] + deficit / left >= 0:
-            break
-        deficit += result[index]
-        result[index] = 0.0
-        left -= 1
-    rest = order[len(quasi) - left :]
-    result[rest] += deficit / left
-    return result
+    descending = np.sort(quasi)[::-1]
+    surplus = (np.cumsum(descending) - 1) / np.arange(1, len(quasi) + 1)
+    last = np.flatnonzero(descending > surplus)[-1]
+    nearest: FloatArray = np.maximum(quasi - surplus[last], 0)
+    return nearest
 
 
 def _assignment(read: npt.NDArray[np.int64], errors: Sequence[ReadoutError]) -> FloatArray:
@@ -111,11 +121,10 @@ def _assignment(read: npt.NDArray[np.int64], errors: Sequence[ReadoutError]) -> 
 
 def _whole(read: Sequence[int], probabilities: FloatArray, shots: int) -> dict[int, int]:
     """Whole counts that add up to `shots`: rounded down, what is left to the largest remainders."""
-    ideal = probabilities * shots
+    ideal = np.round(probabilities * shots, 9)  # so that the last digits of a sum decide nothing
     whole = np.floor(ideal).astype(np.int64)
     missing = shots - int(whole.sum())
-    for place in np.argsort(-(ideal - whole), kind="stable")[:missing]:
-        whole[place] += 1
+    whole[np.argsort(whole - ideal, kind="stable")[:missing]] += 1
     return {index: int(count) for index, count in zip(read, whole, strict=True) if count}
 
 

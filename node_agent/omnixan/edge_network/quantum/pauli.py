@@ -72,18 +72,31 @@ def exact(state: ComplexArray, strings: Sequence[str]) -> dict[str, float]:
 def bases(observables: Sequence[Observable]) -> list[Basis]:
     """Few bases that serve all strings but the identity: greedily, the longest strings first."""
     strings = {string for one in observables for string, _ in one.terms if set(string) != {"I"}}
-    letters: list[str] = []
+    masks: list[tuple[int, int]] = []  # of each basis: qubits of X and Y, of Y and Z
     members: list[list[str]] = []
     for string in sorted(strings, key=lambda s: (s.count("I"), s)):
-        for number, basis in enumerate(letters):
-            if all(a == b or "I" in (a, b) for a, b in zip(string, basis, strict=True)):
-                letters[number] = "".join(b if a == "I" else a for a, b in zip(string, basis, strict=True))
+        x, z = _mask(string, "XY"), _mask(string, "YZ")
+        both = x | z
+        for number, (basis_x, basis_z) in enumerate(masks):
+            if not ((x ^ basis_x) | (z ^ basis_z)) & both & (basis_x | basis_z):
+                masks[number] = basis_x | x, basis_z | z
                 members[number].append(string)
                 break
         else:
-            letters.append(string)
+            masks.append((x, z))
             members.append([string])
-    return [Basis(basis, tuple(served)) for basis, served in zip(letters, members, strict=True)]
+    return [Basis(_letters(x, z, len(served[0])), tuple(served)) for (x, z), served in zip(masks, members, strict=True)]
+
+
+def parts(observables: Sequence[Observable], chosen: Sequence[Basis]) -> list[dict[int, Observable]]:
+    """What of each observable, by its number, is measured in each basis."""
+    serving = {string: number for number, basis in enumerate(chosen) for string in basis.strings}
+    found: list[dict[int, list[tuple[str, float]]]] = [{} for _ in chosen]
+    for place, one in enumerate(observables):
+        for string, coefficient in one.terms:
+            if string in serving:
+                found[serving[string]].setdefault(place, []).append((string, coefficient))
+    return [{place: Observable(tuple(terms)) for place, terms in each.items()} for each in found]
 
 
 def measured(circuit: Circuit, basis: Basis) -> Circuit:
@@ -98,15 +111,13 @@ def measured(circuit: Circuit, basis: Basis) -> Circuit:
     return Circuit(circuit.qubits, len(bits), (*circuit.instructions, *turns), bits)
 
 
-def shots_needed(observables: Sequence[Observable], chosen: Sequence[Basis], precision: float) -> list[int]:
-    """Shots of each basis after which no observable's standard error exceeds `precision`.
+def shots_needed(measured_parts: Sequence[Mapping[int, Observable]], precision: float) -> list[int]:
+    """Shots of each basis after which no observable's standard error exceeds `precision`, from the `parts` of all.
 
     In a basis an observable's value of one shot lies within ±A, A being the sum of |coefficients| there. With N shots in
     proportion to the largest A of any observable, the error is at most sqrt(ΣA²/N) = precision.
     """
-    spans = [
-        max(sum(abs(c) for string, c in one.terms if string in basis.strings) for one in observables) for basis in chosen
-    ]
+    spans = [max(sum(abs(c) for _, c in one.terms) for one in each.values()) for each in measured_parts]
     total = sum(spans)
     return [max(1, int(np.ceil(span * total / precision**2))) for span in spans]
 
@@ -114,7 +125,7 @@ def shots_needed(observables: Sequence[Observable], chosen: Sequence[Basis], pre
 def values_of_outcomes(
     observable: Observable, basis: Basis, outcomes: Sequence[int], weights: Sequence[tuple[float, float]]
 ) -> FloatArray:
-    """What each outcome of a basis says of the observable's strings in it, shape (len(outcomes),).
+    """What each outcome of a basis says of an observable whose strings it all serves, shape (len(outcomes),).
 
     Bit k of an outcome is `basis.qubits[k]`; `weights[k]` is what that bit stands for when it reads 0 and 1: (1, −1), or
     with readout errors undone (see `mitigation`).
@@ -124,8 +135,6 @@ def values_of_outcomes(
     table = [np.where((read >> bit) & 1, weights[bit][1], weights[bit][0]) for bit in range(len(basis.qubits))]
     total = np.zeros(len(read))
     for string, coefficient in observable.terms:
-        if string not in basis.strings:
-            continue
         value = np.full(len(read), coefficient)
         for qubit, letter in enumerate(reversed(string)):
             if letter != "I":
@@ -148,6 +157,11 @@ def mean_and_variance(values: FloatArray, counts: Mapping[int, int], outcomes: S
 def constant(observable: Observable) -> float:
     """The observable's part that needs no measuring: the coefficient of the identity."""
     return sum(c for string, c in observable.terms if set(string) == {"I"})
+
+
+def _letters(x: int, z: int, qubits: int) -> str:
+    """The string whose X and Y are at the bits of `x`, and whose Y and Z at those of `z`."""
+    return "".join("IXZY"[(x >> q & 1) + 2 * (z >> q & 1)] for q in reversed(range(qubits)))
 
 
 def _mask(string: str, letters: str) -> int:

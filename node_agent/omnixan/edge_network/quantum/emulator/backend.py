@@ -8,7 +8,7 @@ the quantum worker, which is killed when its job is cancelled or times out, and 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,9 @@ class EmulatorBackend:
         if rest > 0:
             self._clock.sleep(rest)
         return found
+
+    def expectations(self, circuit: Circuit, strings: Sequence[str], on_first_shot: Callable[[], None]) -> None:
+        """Return None: only samples come out of a device."""
 
     def cpu_seconds(self) -> float:
         """Return the CPU time of the emulator's process so far."""
