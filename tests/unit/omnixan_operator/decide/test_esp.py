@@ -79,6 +79,8 @@ def test_the_analysis_becomes_a_load() -> None:
     assert load_of(Analysis(qubits=3)) is None
     old = load_of(Analysis(qubits=2, depth=3, two_qubit_gates=1, gates={"h": 1, "cx": 1}))
     assert old == Load(width=2, measured=2, pulses=1, cnots=1, depth=1, line_swaps=0)
+    estimated = load_of(Analysis(qubits=2, depth=3, two_qubit_gates=1, measured=0, gates={"h": 1, "cx": 1}))
+    assert estimated == old, "an estimator reads qubits too, though its program measures none"
 
 
 def test_operator_and_agent_count_controlled_nots_alike() -> None:
