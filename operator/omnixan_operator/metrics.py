@@ -5,6 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
+from omnixan_operator.version import release
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -15,6 +17,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         registry = self.registry
         ProcessCollector(registry=registry)
+        build = Gauge("omnixan_build_info", "1; the labels say what runs here.", ["version", "component"], registry=registry)
+        build.labels(release(), "operator").set(1)
         self.leader = Gauge("omnixan_operator_leader", "1 while this replica leads, else 0.", registry=registry)
         self.queue_depth = Gauge(
             "omnixan_operator_queue_depth", "Keys that are due and wait for a worker.", registry=registry
