@@ -122,7 +122,6 @@ def test_the_operator_labels_a_node(control_plane: Kube, operator: Kube) -> None
         ("POST", API_VERSION, "EdgeCluster", "", ""),
         ("DELETE", API_VERSION, "EdgeCluster", "edge", ""),
         ("PATCH", API_VERSION, "QuantumJob", "job", ""),
-        ("DELETE", API_VERSION, "QuantumJob", "job", ""),
         ("PATCH", API_VERSION, "QuantumRun", "run", ""),
         ("PATCH", API_VERSION, "QuantumRun", "run", "status"),
         ("PATCH", LEASES, "Lease", "worker-1", ""),

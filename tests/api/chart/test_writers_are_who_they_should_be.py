@@ -251,3 +251,18 @@ def test_the_operator_makes_nothing_but_its_children(site: Site, operator: Kube,
 @pytest.mark.parametrize("what", ALLOWED)
 def test_the_operator_makes_its_children(site: Site, operator: Kube, what: str) -> None:
     operator.create(_here(ALLOWED[what], operator), dry_run=True)
+
+
+def test_the_operator_deletes_a_job_only_when_it_is_over_and_may_go(installed: Installed, operator: Kube) -> None:
+    tenant, own = installed.tenant, operator.within(installed.tenant.namespace)
+    over = {"phase": "Complete", "completionTime": good.TIME}
+    for name, ttl, status in (("running", 0, {}), ("to-stay", None, over), ("may-go", 0, over)):
+        spec = good.JOB_PROGRAM["spec"] | ({"ttlSecondsAfterFinished": ttl} if ttl is not None else {})
+        spec = {key: value for key, value in spec.items() if ttl is not None or key != "ttlSecondsAfterFinished"}
+        tenant.create(good.manifest("QuantumJob", name, spec))
+        if status:
+            tenant.patch("QuantumJob", name, {"status": status}, "status")
+    for name in ("running", "to-stay"):
+        with pytest.raises(RefusedError, match="deletes no QuantumJob but one that is over"):
+            own.delete("QuantumJob", name)
+    own.delete("QuantumJob", "may-go")
