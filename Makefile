@@ -42,8 +42,8 @@ bench: setup ## figures into docs/figures (PARTS="qaoa engine first-shot" for so
 	@$(PY) -m e2e.cluster locked -- $(PY) -m e2e.bench $(PARTS)
 
 .PHONY: soak
-soak: setup ## what takes long: the scenarios again and again (ROUNDS=3), load (PARTS="scenarios load" for some of them)
-	@$(PY) -m e2e.cluster locked -- $(PY) -m e2e.soak $(PARTS) --rounds $(or $(ROUNDS),3)
+soak: setup ## failovers, lost nodes, upgrades, load, … (PARTS="failover load" ROUNDS=3 for some of them)
+	@$(PY) -m e2e.cluster locked -- $(PY) -m e2e.soak $(if $(ROUNDS),--rounds $(ROUNDS)) $(PARTS)
 
 .PHONY: lint
 lint: setup ## ruff, mypy --strict, import layers, generated files up to date

@@ -25,6 +25,7 @@ class Release:
     helm: Path
     operator_image: str
     agent_image: str
+    chart: Path = CHART
 
     def install(self) -> None:
         """The namespace, held to the restricted Pod Security level, then `helm upgrade --install` until it is ready."""
@@ -36,7 +37,7 @@ class Release:
             "upgrade",
             "--install",
             RELEASE,
-            str(CHART),
+            str(self.chart),
             "--namespace",
             SYSTEM_NAMESPACE,
             *_image_values("operator", self.operator_image),
@@ -50,6 +51,10 @@ class Release:
         """The documented order: EdgeClusters, wait until no node carries a claim, then the chart."""
         self.kubectl.run("delete", "edgeclusters", "--all", "--all-namespaces", "--wait=true")
         eventually(lambda: not self.claimed_nodes(), "no node carries the claim label", 60)
+        self.uninstall_chart()
+
+    def uninstall_chart(self) -> None:
+        """`helm uninstall`, whatever else there is."""
         self._helm("uninstall", RELEASE, "--namespace", SYSTEM_NAMESPACE, "--wait", "--timeout", "120s")
 
     def claimed_nodes(self, cluster_uid: str = "") -> list[str]:

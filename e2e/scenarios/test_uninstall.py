@@ -1,12 +1,22 @@
-"""The documented order of uninstalling leaves no node label and hangs nowhere.
+"""Uninstalling hangs nowhere; in the documented order no node label is left, in the other one command removes it.
 
 Runs last, by its file name: the product is gone after it.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from e2e import install, manifests
+from e2e.faults.field import Field
+from e2e.faults.releases import chart_first_then_clusters
 from e2e.kubectl import Kubectl, eventually, is_true
+
+
+def test_a_chart_that_went_before_its_edgeclusters_leaves_labels_that_one_command_removes(
+    cluster: Any, kubectl: Kubectl, release: install.Release, tenant: str
+) -> None:
+    assert chart_first_then_clusters(Field(cluster, kubectl, release), tenant) == {"worksAgain": True}
 
 
 def test_uninstalling_leaves_nothing_on_the_nodes(kubectl: Kubectl, release: install.Release, tenant: str) -> None:

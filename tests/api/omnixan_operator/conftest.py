@@ -12,7 +12,7 @@ from tests.api.client import Kube, new_namespace
 from tests.api.omnixan_operator.harness import Agents, Operator, Site, process, wait
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def recording(kubeconfig: Path, control_plane: Kube) -> Iterator[None]:
     """Every transition of every object is what GitOps tools may rely on: see e2e/gitops/kstatus.py."""
     with recorded(kubeconfig):
@@ -35,7 +35,7 @@ def analyzer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def operator(
-    kubeconfig: Path, control_plane: Kube, analyzer: Path, tmp_path_factory: pytest.TempPathFactory
+    kubeconfig: Path, control_plane: Kube, recording: None, analyzer: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Operator]:
     """The real operator, for the tests of a module."""
     running = Operator(kubeconfig, analyzer, tmp_path_factory.mktemp("operator") / "log")

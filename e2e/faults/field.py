@@ -1,0 +1,163 @@
+"""Where faults happen: the cluster, the product on it, and what the API server has seen."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from e2e import install, manifests
+from e2e.cluster.interface import Cluster
+from e2e.kubectl import Kubectl, eventually, is_true
+
+SYSTEM = install.SYSTEM_NAMESPACE
+NAMESPACE = manifests.CLUSTER_NAMESPACE
+EDGE_CLUSTER = "faults"
+QUBITS = 14
+OPERATOR = f"system:serviceaccount:{SYSTEM}:omnixan-operator"
+
+
+@dataclass(frozen=True)
+class Field:
+    """A cluster with the product on it."""
+
+    cluster: Cluster
+    kubectl: Kubectl
+    release: install.Release
+
+    def leader(self) -> str:
+        """The pod that holds the operators' Lease; empty: none does."""
+        lease = self.kubectl.get("lease", "omnixan-operator", SYSTEM)
+        return str(((lease or {}).get("spec") or {}).get("holderIdentity") or "").partition("_")[0]
+
+    def pod_node(self, pod: str) -> str:
+        """The node that an operator's pod is on."""
+        found = self.kubectl.get("pod", pod, SYSTEM)
+        assert found is not None, pod
+        return str(found["spec"]["nodeName"])
+
+    def operators_are_whole(self) -> None:
+        """Wait until all replicas are ready and one leads."""
+        self.kubectl.run("rollout", "status", "deployment/omnixan-operator", "-n", SYSTEM, "--timeout=180s", timeout=200)
+        pods = self._operator_pods
+        eventually(lambda: self.leader() in pods(), "one of the replicas leads", 90)
+
+    def _operator_pods(self) -> list[str]:
+        pods = self.kubectl.list("pods", SYSTEM, "app.kubernetes.io/name=omnixan-operator")
+        return [p["metadata"]["name"] for p in pods if not p["metadata"].get("deletionTimestamp")]
+
+    def another_leads(self, than: str, limit: float) -> float:
+        """Wait until another pod leads; the seconds that it took."""
+        began = time.monotonic()
+        eventually(lambda: self.leader() not in ("", than), f"another than {than} leads", limit)
+        return time.monotonic() - began
+
+    def make_edge_cluster(self) -> None:
+        """An EdgeCluster over all workers, and wait until it is ready."""
+        pools = [
+            manifests.pool("gateway", "gateway", "gateway", qubits=QUBITS, low=1, high=2),
+            manifests.pool("compute", "compute", "compute", qubits=QUBITS, low=1, high=1),
+        ]
+        self.kubectl.apply(manifests.edge_cluster(EDGE_CLUSTER, 3, *pools, tenant="true"))
+        self.kubectl.until("edgecluster", EDGE_CLUSTER, NAMESPACE, is_true("Ready"), 180)
+
+    def remove_edge_cluster(self) -> None:
+        """Take it away, and wait until its nodes are free."""
+        self.kubectl.delete("edgecluster", EDGE_CLUSTER, namespace=NAMESPACE)
+        eventually(lambda: not self.release.claimed_nodes(), "the nodes are given back", 90)
+
+    def audit(self, since: int = 0) -> Iterator[Any]:
+        """Entries of the API server's audit log from a byte on."""
+        with self.cluster.audit_log().open("rb") as log:
+            log.seek(since)
+            for line in log:
+                if line.endswith(b"\n"):
+                    yield json.loads(line)
+
+    def audit_size(self) -> int:
+        """Where the audit log ends now."""
+        return self.cluster.audit_log().stat().st_size
+
+    def runs_made(self, since: int) -> Counter[str]:
+        """How often each QuantumRun was made, by name."""
+        return Counter(
+            entry["objectRef"]["name"]
+            for entry in self.audit(since)
+            if entry["verb"] == "create"
+            and entry.get("objectRef", {}).get("resource") == "quantumruns"
+            and entry.get("responseStatus", {}).get("code") == 201
+        )
+
+
+def slow(layers: int) -> str:
+    """OpenQASM 3 text of dense layers on QUBITS qubits; each takes the simulator some milliseconds."""
+    last = QUBITS - 1
+    return (
+        f'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[{QUBITS}] q;\nbit[{QUBITS}] c;\nh q;\n'
+        f"for int i in [1:{layers}] {{\n  rx(i) q;\n  for int j in [0:{last - 1}] {{ cx q[j], q[j + 1]; }}\n"
+        "  rz(0.1 * i) q;\n}\n"
+        "c = measure q;\n"
+    )
+
+
+class Load:
+    """Jobs of a tenant, and whether each came to its one result."""
+
+    def __init__(self, field: Field, tenant: str, prefix: str, count: int, layers: int) -> None:
+        self._field = field
+        self._tenant = tenant
+        self.names = [f"{prefix}-{number}" for number in range(count)]
+        self._since = field.audit_size()
+        program = slow(layers)
+        jobs = [manifests.program_job(name, tenant, EDGE_CLUSTER, program, shots=64) for name in self.names]
+        field.kubectl.apply(*[_with_shots(job) for job in jobs])
+
+    def _jobs(self) -> list[Any]:
+        return [j for j in self._field.kubectl.list("quantumjobs", self._tenant) if j["metadata"]["name"] in self.names]
+
+    def complete(self) -> int:
+        """How many are over well."""
+        return sum(is_true("Complete")(job) for job in self._jobs())
+
+    def running_on(self, *nodes: str) -> str | None:
+        """A node (of `nodes`, if any are given) on which one of the jobs runs now."""
+        uids = {job["metadata"]["uid"] for job in self._jobs()}
+        for run in self._field.kubectl.list("quantumruns", NAMESPACE):
+            node, state = run["spec"]["nodeName"], run.get("status", {}).get("state")
+            if run["spec"]["jobRef"]["uid"] in uids and state == "Running" and (not nodes or node in nodes):
+                return str(node)
+        return None
+
+    def finish(self, limit: float) -> None:
+        """Wait until all are Complete."""
+        eventually(lambda: self.complete() == len(self.names), f"all {len(self.names)} jobs are Complete", limit)
+
+    def judge(self) -> dict[str, int]:
+        """AssertionError unless every job has one result, and every attempt was made once and, if it ended, is explained."""
+        made = self._field.runs_made(self._since)
+        lost = 0
+        for job in self._jobs():
+            name, status = job["metadata"]["name"], job["status"]
+            ended = status.get("attempts") or []
+            lost += len(ended)
+            assert is_true("Complete")(job) and status["result"]["ref"], f"{name}: {status}"
+            assert [a["attempt"] for a in ended] == list(range(1, len(ended) + 1)), f"{name}: {ended}"
+            assert all(a.get("category") and a.get("reason") and a.get("message") for a in ended), f"{name}: {ended}"
+            assert status["run"]["attempt"] == len(ended) + 1, f"{name}: {status['run']} after {ended}"
+            runs = {n: count for n, count in made.items() if n.startswith(job["metadata"]["uid"])}
+            wanted = {f"{job['metadata']['uid']}-{attempt}": 1 for attempt in range(1, len(ended) + 2)}
+            assert runs == wanted, f"{name}: made {runs}, wanted {wanted}"
+        return {"jobs": len(self.names), "attemptsLost": lost}
+
+    def remove(self) -> None:
+        """Delete the jobs."""
+        self._field.kubectl.delete("quantumjobs", *self.names, namespace=self._tenant)
+
+
+def _with_shots(job: dict[str, Any]) -> dict[str, Any]:
+    spec = dict(job["spec"])
+    shots = spec.pop("shots")
+    return job | {"spec": spec | {"primitive": {"sampler": {"shots": shots}}}}

@@ -1,0 +1,162 @@
+"""Upgrades of the chart and orders of uninstalling it, with jobs running and EdgeClusters present."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from e2e import install, manifests
+from e2e.faults.field import EDGE_CLUSTER, NAMESPACE, Field, Load
+from e2e.kubectl import eventually, is_true
+
+NEXT = "next"
+"""Tag of the images of the release that is upgraded to. Their content is this one's: no earlier release exists yet."""
+
+
+@contextmanager
+def next_release(field: Field) -> Iterator[install.Release]:
+    """The release after this one: chart and images of other versions, so that every pod is replaced."""
+    images = {
+        name: f"{name.rpartition(':')[0]}:{NEXT}" for name in (field.release.operator_image, field.release.agent_image)
+    }
+    for node in field.cluster.nodes():
+        for image, tag in images.items() if not node.control_plane else ():
+            names = [f"docker.io/{image}", f"docker.io/{tag}"]
+            field.cluster.node_shell(node.name, ["ctr", "--namespace=k8s.io", "images", "tag", "--force", *names])
+    with tempfile.TemporaryDirectory() as folder:
+        version = ["--version", "999.0.0", "--app-version", NEXT]
+        subprocess.run(
+            [field.release.helm, "package", install.CHART, "--destination", folder, *version],
+            check=True, capture_output=True, timeout=60,
+        )  # fmt: skip
+        (package,) = Path(folder).glob("*.tgz")
+        yield replace(
+            field.release,
+            chart=package,
+            operator_image=images[field.release.operator_image],
+            agent_image=images[field.release.agent_image],
+        )
+
+
+def versions(field: Field) -> dict[str, set[str]]:
+    """Image tags that run: of operators and of agents."""
+    pods = {
+        "operators": field.kubectl.list("pods", install.SYSTEM_NAMESPACE, "app.kubernetes.io/name=omnixan-operator"),
+        "agents": field.kubectl.list("pods", NAMESPACE, "app.kubernetes.io/component=node-agent"),
+    }
+    return {
+        what: {p["spec"]["containers"][0]["image"].rpartition(":")[2] for p in found if p["status"]["phase"] == "Running"}
+        for what, found in pods.items()
+    }
+
+
+def change_release(field: Field, tenant: str, to: install.Release, *, jobs: int, layers: int, mark: str) -> dict[str, Any]:
+    """`helm upgrade` to `to` in two steps while jobs run: operators first, agents then; the evidence.
+
+    In between the new operator runs jobs on the old agents.
+    """
+    agents_before = field.release.agent_image if to is not field.release else _tagged(to.agent_image, NEXT)
+    load = Load(field, tenant, f"{mark}-a", jobs, layers)
+    eventually(lambda: load.running_on() is not None, "a job runs", 60)
+    replace(to, agent_image=agents_before).install()
+    field.operators_are_whole()
+    load.finish(240)
+    first = load.judge()
+    between = versions(field)
+    assert between["operators"] == {_tag(to.operator_image)} and between["agents"] == {_tag(agents_before)}, between
+    load.remove()
+
+    load = Load(field, tenant, f"{mark}-b", jobs, layers)
+    eventually(lambda: load.running_on() is not None, "a job runs", 60)
+    to.install()
+    load.finish(240)
+    second = load.judge()
+    field.kubectl.until("edgecluster", EDGE_CLUSTER, NAMESPACE, is_true("Ready"), 240)
+    eventually(lambda: versions(field)["agents"] == {_tag(to.agent_image)}, "all agents are of the new version", 120)
+    load.remove()
+    return {"operatorsFirst": first, "agentsThen": second}
+
+
+def _tag(image: str) -> str:
+    return image.rpartition(":")[2]
+
+
+def _tagged(image: str, tag: str) -> str:
+    return f"{image.rpartition(':')[0]}:{tag}"
+
+
+def chart_first_then_clusters(field: Field, tenant: str) -> dict[str, Any]:
+    """`helm uninstall` with an EdgeCluster present; the one documented command takes the labels off the nodes."""
+    field.make_edge_cluster()
+    field.release.uninstall_chart()
+    assert field.release.claimed_nodes(), "nobody is left who would have taken the labels off"
+    field.kubectl.delete("edgecluster", EDGE_CLUSTER, namespace=NAMESPACE)  # waits: nothing has a finalizer of ours
+    field.kubectl.run("label", "nodes", "--all", f"{install.CLAIM_LABEL}-")
+    assert not field.release.claimed_nodes()
+    eventually(lambda: not install.agent_pods(field.kubectl), "no agent is left", 120)
+    field.release.install()
+    return _works(field, tenant, "chart-first")
+
+
+def chart_away_and_back(field: Field, tenant: str) -> dict[str, Any]:
+    """The operator is uninstalled while jobs run and installed again: everything goes on."""
+    field.make_edge_cluster()
+    load = Load(field, tenant, "away", 6, 60)
+    eventually(lambda: load.running_on() is not None, "a job runs", 60)
+    field.release.uninstall_chart()
+    field.release.install()
+    load.finish(240)
+    found = load.judge()
+    load.remove()
+    field.remove_edge_cluster()
+    return found
+
+
+def namespace_deleted(field: Field, tenant: str) -> dict[str, Any]:
+    """The namespace of the EdgeClusters is deleted while jobs run: it ends, the nodes are given back."""
+    field.make_edge_cluster()
+    load = Load(field, tenant, "ns", 4, 60)
+    field.kubectl.run("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=180s", timeout=200)
+    eventually(lambda: not field.release.claimed_nodes(), "the nodes are given back", 90)
+    load.remove()
+    field.release.install()  # makes the namespace again
+    return _works(field, tenant, "ns-again")
+
+
+def cluster_deleted(field: Field, tenant: str) -> dict[str, Any]:
+    """The EdgeCluster is deleted while jobs run: they say so, the nodes are given back."""
+    field.make_edge_cluster()
+    load = Load(field, tenant, "gone", 6, 60)
+    eventually(lambda: load.running_on() is not None, "a job runs", 60)
+    field.remove_edge_cluster()
+    eventually(lambda: not install.agent_pods(field.kubectl), "no agent is left", 120)
+    load.remove()
+    return {"jobs": len(load.names)}
+
+
+def documented_order(field: Field, tenant: str) -> dict[str, Any]:
+    """As the notes of the chart say."""
+    field.make_edge_cluster()
+    field.release.uninstall()
+    assert not field.release.claimed_nodes()
+    field.release.install()
+    return _works(field, tenant, "documented")
+
+
+ORDERS = (documented_order, chart_first_then_clusters, chart_away_and_back, namespace_deleted, cluster_deleted)
+
+
+def _works(field: Field, tenant: str, mark: str) -> dict[str, Any]:
+    """Proof that the product works again."""
+    field.operators_are_whole()
+    field.make_edge_cluster()
+    field.kubectl.apply(manifests.program_job(mark, tenant, EDGE_CLUSTER, manifests.ghz(3)))
+    field.kubectl.until("quantumjob", mark, tenant, is_true("Complete"), 120)
+    field.kubectl.delete("quantumjob", mark, namespace=tenant)
+    field.remove_edge_cluster()
+    return {"worksAgain": True}

@@ -1,0 +1,122 @@
+"""The parts of the soak and the ground that they share: one cluster with the product on it, raised when first needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from types import TracebackType
+from typing import Any
+
+from e2e import install
+from e2e.cluster import open_cluster
+from e2e.cluster.golang import program
+from e2e.cluster.images import ensure_images
+from e2e.cluster.interface import Cluster
+from e2e.cluster.pypi import helm
+from e2e.faults import leaders, nodes, releases
+from e2e.faults.field import Field
+from e2e.kubectl import Kubectl
+
+TENANT = "soak"
+STEADY_SECONDS = "600"
+
+
+class Ground:
+    """The cluster, and the product on it; the cluster goes in the end, unless OMNIXAN_KEEP_CLUSTER is set."""
+
+    def __init__(self) -> None:
+        self._cluster: Cluster | None = None
+
+    def __enter__(self) -> Ground:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._cluster is not None and not os.environ.get("OMNIXAN_KEEP_CLUSTER"):
+            self._cluster.down()
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster, up."""
+        if self._cluster is None:
+            self._cluster = open_cluster()
+            self._cluster.up()
+        return self._cluster
+
+    @cached_property
+    def field(self) -> Field:
+        """The product on the cluster, and a tenant."""
+        images = ensure_images(self.cluster)
+        kubectl = Kubectl(program("kubectl"), self.cluster.kubeconfig)
+        release = install.Release(kubectl, helm(), images.operator, images.agent)
+        install.label_workers(kubectl)
+        release.install()
+        install.make_tenant(kubectl, TENANT)
+        return Field(self.cluster, kubectl, release)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: what a round is, and how many there are."""
+
+    what: str
+    rounds: int
+    run: Callable[[Ground, int], dict[str, Any]]
+
+
+def _pytest(*arguments: str, **environment: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "pytest", "-q", *arguments]
+    done = subprocess.run(command, env=os.environ | environment, check=False)
+    assert done.returncode == 0, f"{' '.join(arguments)} ended with status {done.returncode}"
+    return {"command": " ".join(["pytest", *arguments])}
+
+
+def _failover(ground: Ground, number: int) -> dict[str, Any]:
+    ground.field.make_edge_cluster()
+    how = leaders.WAYS[number % len(leaders.WAYS)]
+    away = 60.0 if how == "frozen" else 0.0
+    return leaders.fail_over(ground.field, TENANT, how, jobs=100, layers=30, away=away, mark=f"f{number}")
+
+
+def _nodes(ground: Ground, number: int) -> dict[str, Any]:
+    ground.field.make_edge_cluster()
+    how = nodes.WAYS[number % len(nodes.WAYS)]
+    return nodes.lose_node(ground.field, TENANT, how, jobs=24, layers=60, mark=f"n{number}")
+
+
+def _uninstall(ground: Ground, number: int) -> dict[str, Any]:
+    order = releases.ORDERS[number % len(releases.ORDERS)]
+    ground.field.operators_are_whole()
+    return {"order": order.__name__, "means": order.__doc__} | order(ground.field, TENANT)
+
+
+def _upgrades(ground: Ground, number: int) -> dict[str, Any]:
+    field = ground.field
+    field.make_edge_cluster()
+    with releases.next_release(field) as following:
+        there = releases.change_release(field, TENANT, following, jobs=24, layers=60, mark=f"u{number}")
+        back = releases.change_release(field, TENANT, field.release, jobs=24, layers=60, mark=f"d{number}")
+    return {"there": there, "back": back}
+
+
+def _steady(_ground: Ground, _number: int) -> dict[str, Any]:
+    test = "tests/api/omnixan_operator/test_two_replicas.py"
+    return _pytest(test, "-k", "settled", OMNIXAN_STEADY_SECONDS=STEADY_SECONDS) | {"steadySeconds": int(STEADY_SECONDS)}
+
+
+def _scenarios(ground: Ground, _number: int) -> dict[str, Any]:
+    assert ground.cluster
+    return _pytest("e2e/scenarios", OMNIXAN_KEEP_CLUSTER="1")
+
+
+PARTS = {
+    "failover": Part("a leader is killed, frozen for 60 s, cut off (in turn) while 100 jobs run", 20, _failover),
+    "nodes": Part("a node is frozen, cut off, rebooted (in turn) with jobs on it", 3, _nodes),
+    "uninstall": Part("every order of uninstalling, in turn", len(releases.ORDERS), _uninstall),
+    "upgrades": Part("chart upgrade there and back with jobs running; operators before agents", 2, _upgrades),
+    "steady": Part("settled objects: an operator restart and 10 minutes without a write", 1, _steady),
+    "scenarios": Part("all scenarios of `make test` on one cluster", 3, _scenarios),
+}
