@@ -16,7 +16,7 @@ from e2e.kubectl import Kubectl, eventually, is_true
 SYSTEM = install.SYSTEM_NAMESPACE
 NAMESPACE = manifests.CLUSTER_NAMESPACE
 EDGE_CLUSTER = "faults"
-QUBITS = 14
+QUBITS = 16
 OPERATOR = f"system:serviceaccount:{SYSTEM}:omnixan-operator"
 
 

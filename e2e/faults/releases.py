@@ -106,7 +106,7 @@ def chart_first_then_clusters(field: Field, tenant: str) -> dict[str, Any]:
 def chart_away_and_back(field: Field, tenant: str) -> dict[str, Any]:
     """The operator is uninstalled while jobs run and installed again: everything goes on."""
     field.make_edge_cluster()
-    load = Load(field, tenant, "away", 6, 60)
+    load = Load(field, tenant, "away", 6, 900)
     eventually(lambda: load.running_on() is not None, "a job runs", 60)
     field.release.uninstall_chart()
     field.release.install()
@@ -120,7 +120,7 @@ def chart_away_and_back(field: Field, tenant: str) -> dict[str, Any]:
 def namespace_deleted(field: Field, tenant: str) -> dict[str, Any]:
     """The namespace of the EdgeClusters is deleted while jobs run: it ends, the nodes are given back."""
     field.make_edge_cluster()
-    load = Load(field, tenant, "ns", 4, 60)
+    load = Load(field, tenant, "ns", 4, 900)
     field.kubectl.run("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=180s", timeout=200)
     eventually(lambda: not field.release.claimed_nodes(), "the nodes are given back", 90)
     load.remove()
@@ -131,7 +131,7 @@ def namespace_deleted(field: Field, tenant: str) -> dict[str, Any]:
 def cluster_deleted(field: Field, tenant: str) -> dict[str, Any]:
     """The EdgeCluster is deleted while jobs run: they say so, the nodes are given back."""
     field.make_edge_cluster()
-    load = Load(field, tenant, "gone", 6, 60)
+    load = Load(field, tenant, "gone", 6, 900)
     eventually(lambda: load.running_on() is not None, "a job runs", 60)
     field.remove_edge_cluster()
     eventually(lambda: not install.agent_pods(field.kubectl), "no agent is left", 120)

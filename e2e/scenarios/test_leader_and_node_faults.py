@@ -26,10 +26,10 @@ def field(cluster: Any, kubectl: Kubectl, release: Release, tenant: str) -> Iter
 
 
 def test_a_leader_is_killed(field: Field, tenant: str) -> None:
-    found = leaders.fail_over(field, tenant, "killed", jobs=20, layers=30, away=0, mark="l")
+    found = leaders.fail_over(field, tenant, "killed", jobs=20, layers=600, away=0, mark="l")
     assert found["attemptsLost"] == 0, found  # nodes do not notice who leads
 
 
 def test_a_node_is_cut_off(field: Field, tenant: str) -> None:
-    found = nodes.lose_node(field, tenant, "cut off", jobs=12, layers=60, mark="n")
+    found = nodes.lose_node(field, tenant, "cut off", jobs=12, layers=900, mark="n")
     assert found["attemptsLost"] >= 1, found

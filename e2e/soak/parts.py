@@ -78,13 +78,13 @@ def _failover(ground: Ground, number: int) -> dict[str, Any]:
     ground.field.make_edge_cluster()
     how = leaders.WAYS[number % len(leaders.WAYS)]
     away = 60.0 if how == "frozen" else 0.0
-    return leaders.fail_over(ground.field, TENANT, how, jobs=100, layers=30, away=away, mark=f"f{number}")
+    return leaders.fail_over(ground.field, TENANT, how, jobs=100, layers=300, away=away, mark=f"f{number}")
 
 
 def _nodes(ground: Ground, number: int) -> dict[str, Any]:
     ground.field.make_edge_cluster()
     how = nodes.WAYS[number % len(nodes.WAYS)]
-    return nodes.lose_node(ground.field, TENANT, how, jobs=24, layers=60, mark=f"n{number}")
+    return nodes.lose_node(ground.field, TENANT, how, jobs=24, layers=900, mark=f"n{number}")
 
 
 def _uninstall(ground: Ground, number: int) -> dict[str, Any]:
@@ -97,8 +97,8 @@ def _upgrades(ground: Ground, number: int) -> dict[str, Any]:
     field = ground.field
     field.make_edge_cluster()
     with releases.next_release(field) as following:
-        there = releases.change_release(field, TENANT, following, jobs=24, layers=60, mark=f"u{number}")
-        back = releases.change_release(field, TENANT, field.release, jobs=24, layers=60, mark=f"d{number}")
+        there = releases.change_release(field, TENANT, following, jobs=24, layers=900, mark=f"u{number}")
+        back = releases.change_release(field, TENANT, field.release, jobs=24, layers=900, mark=f"d{number}")
     return {"there": there, "back": back}
 
 

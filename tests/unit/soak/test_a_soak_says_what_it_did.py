@@ -1,0 +1,53 @@
+"""The soak's report: every round is in it, and a failure neither stops the rest nor passes for success."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.soak import report
+from e2e.soak.parts import PARTS
+from e2e.soak.report import Report
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(report, "FOLDER", tmp_path / "soak")
+    return tmp_path / "soak"
+
+
+def fails() -> dict[str, Any]:
+    raise AssertionError("job f0-3 has two results")
+
+
+def test_a_round_that_fails_is_written_down_and_the_next_one_begins(folder: Path) -> None:
+    made = Report("failover", "a leader is killed", 2)
+    made.round(0, fails)
+    made.round(1, lambda: {"failoverSeconds": 15.2})
+    assert not made.write()
+    found = json.loads((folder / "failover.json").read_text())
+    assert (found["roundsWanted"], found["roundsDone"], found["roundsPassed"]) == (2, 2, 1)
+    assert [entry["passed"] for entry in found["rounds"]] == [False, True]
+    assert found["rounds"][0]["reason"] == "AssertionError: job f0-3 has two results"
+    assert found["rounds"][1]["failoverSeconds"] == 15.2 and "cpu" in found["machine"]
+
+
+def test_rounds_that_were_not_done_are_no_success(folder: Path) -> None:
+    made = Report("nodes", "a node is cut off", 3)
+    made.round(0, lambda: {})
+    assert not made.write()
+    assert json.loads((folder / "nodes.json").read_text())["roundsDone"] == 1  # written after every round
+
+
+def test_all_rounds_passed_is_success() -> None:
+    made = Report("nodes", "a node is cut off", 1)
+    made.round(0, lambda: {})
+    assert made.write()
+
+
+def test_every_way_comes_in_the_rounds_that_a_part_has_by_itself() -> None:
+    assert PARTS["failover"].rounds == 20
+    assert PARTS["nodes"].rounds >= 3 and PARTS["uninstall"].rounds >= 4
