@@ -145,7 +145,7 @@ class Load:
             lost += len(ended)
             assert is_true("Complete")(job) and status["result"]["ref"], f"{name}: {status}"
             assert [a["attempt"] for a in ended] == list(range(1, len(ended) + 1)), f"{name}: {ended}"
-            assert all(a.get("category") and a.get("reason") and a.get("message") for a in ended), f"{name}: {ended}"
+            assert all(a["category"] and a["message"] and a["node"] for a in ended), f"{name}: {ended}"
             assert status["run"]["attempt"] == len(ended) + 1, f"{name}: {status['run']} after {ended}"
             runs = {n: count for n, count in made.items() if n.startswith(job["metadata"]["uid"])}
             wanted = {f"{job['metadata']['uid']}-{attempt}": 1 for attempt in range(1, len(ended) + 2)}
