@@ -76,6 +76,8 @@ class Elector:
         self._until = float("-inf")
         self._turned = clock()
         self._lost = False
+        self._doubtful = False
+        """Whether a leader must read the Lease before it renews it: as a rule it knows what it wrote last."""
         self.leading = asyncio.Event()
         metrics.leader.set_function(lambda: float(self.may_write()))
 
@@ -117,7 +119,9 @@ class Elector:
         """One look and what follows from it; the seconds until the next."""
         try:
             async with asyncio.timeout(RENEW):
-                self._sighting = sight(self._sighting, await self._read(), self._clock())
+                if not self.leading.is_set() or self._doubtful:
+                    self._sighting = sight(self._sighting, await self._read(), self._clock())
+                    self._doubtful = False
                 move = next_move(self._sighting, self._me, self._clock())
                 if self.leading.is_set() and move is not Move.RENEW:
                     self._lost, self._until = True, float("-inf")
@@ -128,8 +132,9 @@ class Elector:
                     return LOOK
                 await self._hold(move)
                 return RENEW
-        except (AlreadyExistsError, ConflictError):  # another was faster
-            return RETRY
+        except (AlreadyExistsError, ConflictError, NotFoundError):  # another was faster, or an answer of ours was lost
+            self._doubtful = True
+            return 0.0 if self.leading.is_set() else RETRY
         except (ApiError, TimeoutError) as error:
             logger.warning("the election's Lease: %s", str(error) or "no answer in time")
             return RETRY
