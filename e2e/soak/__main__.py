@@ -28,7 +28,7 @@ def main() -> None:
     with parts.Ground() as ground:
         for name in options.parts or parts.PARTS:
             part = parts.PARTS[name]
-            report = Report(name, part.what, options.rounds or part.rounds)
+            report = Report(part.report or name, part.what, options.rounds or part.rounds)
             for number in range(report.rounds_wanted):
                 report.round(number, lambda part=part, number=number: part.run(ground, number))  # type: ignore[misc]
             well = report.write() and well

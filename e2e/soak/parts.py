@@ -65,6 +65,8 @@ class Part:
     what: str
     rounds: int
     run: Callable[[Ground, int], dict[str, Any]]
+    report: str = ""
+    """Name of its JSON file, where it is not the part's."""
 
 
 def _pytest(*arguments: str, **environment: str) -> dict[str, Any]:
@@ -107,6 +109,12 @@ def _steady(_ground: Ground, _number: int) -> dict[str, Any]:
     return _pytest(test, "-k", "settled", OMNIXAN_STEADY_SECONDS=STEADY_SECONDS) | {"steadySeconds": int(STEADY_SECONDS)}
 
 
+def _load(_ground: Ground, _number: int) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-m", "e2e.load", "--save"], check=False)
+    assert done.returncode == 0, f"an aim was missed (status {done.returncode}): docs/figures/soak/load.md"
+    return {"figures": "docs/figures/soak/load.json"}
+
+
 def _scenarios(ground: Ground, _number: int) -> dict[str, Any]:
     assert ground.cluster
     return _pytest("e2e/scenarios", OMNIXAN_KEEP_CLUSTER="1")
@@ -118,5 +126,6 @@ PARTS = {
     "uninstall": Part("every order of uninstalling, in turn", len(releases.ORDERS), _uninstall),
     "upgrades": Part("chart upgrade there and back with jobs running; operators before agents", 2, _upgrades),
     "steady": Part("settled objects: an operator restart and 10 minutes without a write", 1, _steady),
+    "load": Part("10,000 jobs, 1,000 EdgeClusters: see e2e/load", 1, _load, report="load-rounds"),
     "scenarios": Part("all scenarios of `make test` on one cluster", 3, _scenarios),
 }

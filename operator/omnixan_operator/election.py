@@ -132,10 +132,11 @@ class Elector:
                     return LOOK
                 await self._hold(move)
                 return RENEW
-        except (AlreadyExistsError, ConflictError, NotFoundError):  # another was faster, or an answer of ours was lost
+        except (AlreadyExistsError, ConflictError):  # another was faster, or an answer of ours was lost
             self._doubtful = True
             return 0.0 if self.leading.is_set() else RETRY
         except (ApiError, TimeoutError) as error:
+            self._doubtful = self._doubtful or isinstance(error, NotFoundError)
             logger.warning("the election's Lease: %s", str(error) or "no answer in time")
             return RETRY
 

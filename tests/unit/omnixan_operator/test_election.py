@@ -183,6 +183,19 @@ async def test_a_candidate_whose_store_is_not_complete_lets_others_go_first() ->
     running.cancel()
 
 
+async def test_a_renewal_whose_answer_was_lost_is_no_loss_of_the_lease() -> None:
+    server, clock = Server(), Clock()
+    only = elector(server, clock, "only")
+    running = asyncio.create_task(only.run())
+    await leads(only)
+    assert server.lease is not None
+    server._store(server.lease["metadata"], server.lease["spec"] | {"renewTime": "sent, and taken, but not answered"})
+    clock.now += DURATION
+    await turns(server, running)
+    assert only.may_write()
+    running.cancel()
+
+
 async def test_a_renewal_under_way_does_not_keep_a_lease_from_being_given_back() -> None:
     server, clock = Server(), Clock()
     only = elector(server, clock, "only")
