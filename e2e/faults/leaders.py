@@ -44,7 +44,7 @@ def fail_over(field: Field, tenant: str, how: str, *, jobs: int, layers: int, aw
     field.operators_are_whole()
     pod = field.leader()
     load = Load(field, tenant, f"{mark}-{how.split()[0]}", jobs, layers)
-    eventually(lambda: load.running_on() is not None, "a job runs", 60)
+    eventually(lambda: load.running_on() is not None, "a job runs", 180)
     before = load.complete()
     began = time.monotonic()
     with stopped(field, pod, how):
