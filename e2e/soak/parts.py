@@ -115,6 +115,12 @@ def _load(_ground: Ground, _number: int) -> dict[str, Any]:
     return {"figures": "docs/figures/soak/load.json"}
 
 
+def _faults(_ground: Ground, _number: int) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-m", "tests.faults.soak"], check=False)
+    assert done.returncode == 0, f"the fault simulation ended with status {done.returncode}"
+    return {}
+
+
 def _scenarios(ground: Ground, _number: int) -> dict[str, Any]:
     assert ground.cluster
     return _pytest("e2e/scenarios", OMNIXAN_KEEP_CLUSTER="1")
@@ -127,5 +133,6 @@ PARTS = {
     "upgrades": Part("chart upgrade there and back with jobs running; operators before agents", 2, _upgrades),
     "steady": Part("settled objects: an operator restart and 10 minutes without a write", 1, _steady),
     "load": Part("10,000 jobs, 1,000 EdgeClusters: see e2e/load", 1, _load, report="load-rounds"),
+    "faults": Part("thousands of seeds of the fault simulation: see tests/faults", 1, _faults, report="faults-rounds"),
     "scenarios": Part("all scenarios of `make test` on one cluster", 3, _scenarios),
 }
