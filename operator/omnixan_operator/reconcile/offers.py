@@ -69,11 +69,11 @@ def _wait(ctx: Context, place: tuple[str, str], backlog: int, quality: Quality) 
     """Time of the device for the runs before: their shots, each with its readout and the pause after it."""
     if not backlog:
         return 0.0
-    shots = [_shots(run) for run in ctx.store.find(OPEN_RUNS_BY_NODE, place)[:LOOKED_AT]] or [DEFAULT_SHOTS]
+    shots = [shots_of(run) for run in ctx.store.find(OPEN_RUNS_BY_NODE, place)[:LOOKED_AT]] or [DEFAULT_SHOTS]
     return backlog * fmean(shots) * quality.shot_seconds()
 
 
-def _shots(run: Object) -> int:
+def shots_of(run: Object) -> int:
     """Shots of a run; an estimator's as if one circuit measured all its strings, for grouping them takes too long here."""
     primitive = run["spec"].get("primitive", {})
     estimator = primitive.get("estimator")

@@ -12,7 +12,7 @@ from omnixan.edge_network.quantum import devices
 from omnixan.edge_network.quantum.emulator.calibration import report
 from omnixan_operator import kinds
 from omnixan_operator.kinds import Object
-from omnixan_operator.reconcile.offers import offers
+from omnixan_operator.reconcile.offers import offers, shots_of
 from omnixan_operator.store import Store
 
 UID = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
@@ -95,3 +95,18 @@ def test_a_new_calibration_is_seen_and_a_damaged_one_is_none() -> None:
     assert before.id != after.id == devices.load("quito").id
     world.node("n", backend="emulator", qubits=5, calibration=report(devices.load("lima")) | {"t1": "never"})
     assert world.offers()["n"].quality is None
+
+
+@pytest.mark.parametrize(
+    ("primitive", "shots"),
+    [
+        ({"sampler": {"shots": 77}}, 77),
+        ({"sampler": {}}, 1024),
+        ({}, 1024),
+        ({"estimator": {"observables": []}}, 4096),
+        ({"estimator": {"observables": [], "precision": "0.02"}}, 2500),
+        ({"estimator": {"observables": [], "precision": "0.0000001"}}, 1_000_000),
+    ],
+)
+def test_shots_of_a_queued_run_follow_from_its_primitive(primitive: dict[str, Any], shots: int) -> None:
+    assert shots_of({"spec": {"primitive": primitive}}) == shots
