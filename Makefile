@@ -33,6 +33,10 @@ test-unit: setup ## pure logic, models, engine: no cluster
 test-api: setup ## schemas, rules, operator and agent against a real etcd and kube-apiserver
 	@$(PY) -m pytest tests/api
 
+.PHONY: test-faults
+test-faults: setup ## the real operator in virtual time: bad weather, deaths, seeded bugs
+	@$(PY) -m pytest tests/faults
+
 .PHONY: test-e2e
 test-e2e: setup ## what users do, on a real four-node cluster
 	@$(PY) -m e2e.cluster locked -- $(PY) -m pytest e2e/scenarios
