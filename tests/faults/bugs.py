@@ -203,7 +203,7 @@ BUGS: dict[str, Bug] = {
     "deletions-are-not-taken-in": Bug(_deletions_are_not_taken_in, (END, HOT, NO_CHANGE)),
     "drift-is-not-seen": Bug(_drift_is_not_seen, (END,)),
     "claims-are-never-released": Bug(_claims_are_never_released, (END, HOT)),
-    "claims-of-others-are-not-seen": Bug(_claims_of_others_are_not_seen, (POOL,)),
+    "claims-of-others-are-not-seen": Bug(_claims_of_others_are_not_seen, (POOL, END)),
     "pausing-is-not-heeded": Bug(_pausing_is_not_heeded, (PLACE,)),
     "owned-twins-are-not-pruned": Bug(_owned_twins_are_not_pruned, (END,)),
     "a-label-makes-a-deleted-node-anew": Bug(_a_label_makes_a_deleted_node_anew, ("the operator makes no node",)),

@@ -6,8 +6,9 @@ import random
 import uuid
 from typing import Any
 
+from tests.faults.apiserver.requests import APPLY, MERGE, Refusal, Request
 from tests.faults.apiserver.resources import BY_KIND, Object, Resource
-from tests.faults.apiserver.server import APPLY, MERGE, ApiServer, Refusal, Request
+from tests.faults.apiserver.server import ApiServer
 from tests.faults.virtualtime import VirtualLoop
 
 NAMESPACE = "omnixan"

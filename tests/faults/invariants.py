@@ -13,8 +13,8 @@ from typing import Any
 
 from omnixan.edge_network.api.meta import CLAIM_LABEL
 from tests.faults.actors.agents import Agents
+from tests.faults.apiserver.requests import Request, Write
 from tests.faults.apiserver.resources import Object
-from tests.faults.apiserver.server import Request, Write
 from tests.faults.cluster import Cluster
 from tests.faults.wire import MemoryNetwork
 

@@ -7,8 +7,9 @@ import uuid
 from datetime import UTC, datetime
 
 from tests.api.client import Kube, Object, RefusedError
+from tests.faults.apiserver.requests import Refusal, Request
 from tests.faults.apiserver.resources import copied
-from tests.faults.apiserver.server import ApiServer, Refusal, Request
+from tests.faults.apiserver.server import ApiServer
 
 
 class FakeKube(Kube):

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from tests.faults.apiserver.requests import Refusal, Request
 from tests.faults.apiserver.resources import Object
-from tests.faults.apiserver.server import Refusal, Request
 
 
 @dataclass(frozen=True)

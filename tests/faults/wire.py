@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tests.faults.apiserver.requests import Refusal, Request, Watch
 from tests.faults.apiserver.resources import Object
-from tests.faults.apiserver.server import ApiServer, Refusal, Request, Watch
+from tests.faults.apiserver.server import ApiServer
 from tests.faults.virtualtime import VirtualLoop
 from tests.faults.weather import Fate, Weather
 

@@ -35,7 +35,7 @@ def _label(text: str) -> Callable[[dict[str, str]], bool]:
 
 def field_selector(resource: Resource, text: str) -> Predicate:
     """a=b and a!=b on the fields that the resource allows; Refusal 400 for others."""
-    from tests.faults.apiserver.server import Refusal
+    from tests.faults.apiserver.requests import Refusal
 
     allowed = {"metadata.name", "metadata.namespace", *selectable(resource.kind), *_BUILT_IN.get(resource.kind, ())}
     tests: list[tuple[list[str], str, bool]] = []

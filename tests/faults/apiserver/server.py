@@ -7,111 +7,32 @@ What it claims to do as the real one does is in tests/faults/conformance, which 
 from __future__ import annotations
 
 import base64
-import json
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from tests.faults.apiserver import apply, schema
+from tests.faults.apiserver.objects import (
+    at,
+    content,
+    dotted,
+    expired,
+    manager,
+    masked,
+    not_found,
+    preconditions,
+    same_kind,
+    timeless,
+    wish,
+    without,
+)
+from tests.faults.apiserver.requests import APPLY, MERGE, Event, Refusal, Request, Watch, Write
 from tests.faults.apiserver.resources import BY_KIND, Object, Place, Resource, copied, discovery, locate
 from tests.faults.apiserver.selectors import field_selector, label_selector
 
-APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 MAX_EVENTS = 100_000
 _IMMUTABLE = {"DaemonSet": ("spec", "selector"), "RoleBinding": ("roleRef",)}
-
-
-class Refusal(Exception):
-    """An answer with a status of 400 or above."""
-
-    def __init__(self, code: int, reason: str, message: str, **more: Any) -> None:
-        super().__init__(message)
-        self.code = code
-        self.body: Object = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "reason": reason,
-            "message": message,
-            "code": code,
-        } | more
-
-
-@dataclass(frozen=True)
-class Request:
-    """An HTTP request, parsed."""
-
-    method: str
-    path: str
-    query: dict[str, str] = field(default_factory=dict)
-    body: Any = None
-    content_type: str = "application/json"
-    accept: str = "application/json"
-    client: str = ""
-    """Who sends it; only invariants look at it."""
-
-    @property
-    def watches(self) -> bool:
-        return self.query.get("watch") in ("true", "1")
-
-
-@dataclass(frozen=True)
-class Event:
-    """One entry of the history: an object became another."""
-
-    version: int
-    resource: Resource
-    old: Object | None
-    new: Object | None
-
-
-@dataclass(frozen=True)
-class Write:
-    """A mutating request that was carried out."""
-
-    request: Request
-    resource: Resource
-    old: Object | None
-    new: Object | None
-    changed: bool
-    """Whether anything but metadata.managedFields differs."""
-
-
-class Watch:
-    """One open watch; `pending` fills up as things happen."""
-
-    def __init__(self, place: Place, matches: Callable[[Object], bool], bookmarks: bool) -> None:
-        self.place = place
-        self.bookmarks = bookmarks
-        self._matches = matches
-        self.pending: deque[Object] = deque()
-        self.wake: Callable[[], None] = lambda: None
-
-    def offer(self, event: Event) -> None:
-        """Take an event in, if it concerns this watch."""
-        if event.resource is not self.place.resource or not self._within(event):
-            return
-        before = event.old is not None and self._matches(event.old)
-        after = event.new is not None and self._matches(event.new)
-        if after:
-            self.pending.append({"type": "MODIFIED" if before else "ADDED", "object": event.new})
-        elif before:
-            gone = copied(event.old)
-            assert gone is not None
-            gone["metadata"]["resourceVersion"] = str(event.version)
-            self.pending.append({"type": "DELETED", "object": gone})
-        if before or after:
-            self.wake()
-
-    def _within(self, event: Event) -> bool:
-        obj = event.new if event.new is not None else event.old
-        assert obj is not None
-        namespace, name = self.place.namespace, self.place.name
-        metadata = obj["metadata"]
-        return (not namespace or metadata.get("namespace") == namespace) and (not name or metadata["name"] == name)
 
 
 class ApiServer:
@@ -176,7 +97,7 @@ class ApiServer:
     def _get(self, place: Place) -> Object:
         found = self.find(place.resource.kind, place.namespace, place.name)
         if found is None:
-            raise _not_found(place)
+            raise not_found(place)
         return found
 
     def _selected(self, place: Place, request: Request) -> Callable[[Object], bool]:
@@ -188,7 +109,7 @@ class ApiServer:
         token, limit = request.query.get("continue", ""), int(request.query.get("limit") or 0)
         if token:
             if token not in self._pages:
-                raise _expired("The provided continue parameter is too old")
+                raise expired("The provided continue parameter is too old")
             items, version = self._pages.pop(token)
         else:
             matches, version = self._selected(place, request), self.version
@@ -218,11 +139,11 @@ class ApiServer:
         watch = Watch(place, self._selected(place, request), request.query.get("allowWatchBookmarks") == "true")
         since = request.query.get("resourceVersion") or "0"
         if since == "0":
-            for obj in self._list(place, Request("GET", request.path, _without(request.query, "resourceVersion")))["items"]:
+            for obj in self._list(place, Request("GET", request.path, without(request.query, "resourceVersion")))["items"]:
                 watch.pending.append({"type": "ADDED", "object": obj})
         else:
             if int(since) < self.compacted:
-                refusal = _expired(f"too old resource version: {since} ({self.compacted})")
+                refusal = expired(f"too old resource version: {since} ({self.compacted})")
                 watch.pending.append({"type": "ERROR", "object": refusal.body})
                 return watch
             for event in self.history:
@@ -247,7 +168,7 @@ class ApiServer:
     def _create(self, place: Place, request: Request) -> Object:
         sent = copied(request.body)
         metadata = sent.get("metadata") or {}
-        _same_kind(sent, place.resource)
+        same_kind(sent, place.resource)
         if place.resource.namespaced and metadata.setdefault("namespace", place.namespace) != place.namespace:
             raise Refusal(400, "BadRequest", "the namespace of the object does not match the namespace on the request")
         if "name" not in metadata:
@@ -258,7 +179,7 @@ class ApiServer:
         new = self._fresh(place, sent)
         owners = apply.Owners()
         paths = set(apply.owned(new, place.resource, status_only=False))
-        owners.updated((_manager(request), "Update", ""), paths, set(), self._time())
+        owners.updated((manager(request), "Update", ""), paths, set(), self._time())
         return self._commit(request, place.resource, None, new, owners)
 
     def _fresh(self, place: Place, sent: Object) -> Object:
@@ -282,30 +203,30 @@ class ApiServer:
         if request.content_type.startswith(APPLY):
             return self._apply(place, request, live)
         if live is None:
-            raise _not_found(place)
+            raise not_found(place)
         if not request.content_type.startswith(MERGE):
             raise Refusal(415, "UnsupportedMediaType", f"{request.content_type} is not served here")
-        _preconditions(place, request.body.get("metadata") or {}, live)
+        preconditions(place, request.body.get("metadata") or {}, live)
         return 200, self._update(place, request, live, apply.merge_patch(live, request.body))
 
     def _put(self, place: Place, request: Request) -> Object:
         live = self._get(place)
-        _preconditions(place, request.body.get("metadata") or {}, live)
+        preconditions(place, request.body.get("metadata") or {}, live)
         return self._update(place, request, live, copied(request.body))
 
     def _update(self, place: Place, request: Request, live: Object, wanted: Object) -> Object:
         resource, status_only = place.resource, place.subresource == "status"
-        new = _masked(resource, live, wanted, status_only)
+        new = masked(resource, live, wanted, status_only)
         before = apply.owned(live, resource, status_only=status_only)
         after = apply.owned(new, resource, status_only=status_only)
         changed = {path for path, value in after.items() if path not in before or before[path] != value}
         owners = apply.Owners(live["metadata"].get("managedFields"))
-        owners.updated((_manager(request), "Update", place.subresource), changed, set(before) - set(after), self._time())
+        owners.updated((manager(request), "Update", place.subresource), changed, set(before) - set(after), self._time())
         return self._commit(request, resource, live, new, owners)
 
     def _apply(self, place: Place, request: Request, live: Object | None) -> tuple[int, Object]:
         resource, status_only, sent = place.resource, place.subresource == "status", copied(request.body)
-        _same_kind(sent, resource)
+        same_kind(sent, resource)
         metadata = sent.setdefault("metadata", {})
         if metadata.setdefault("name", place.name) != place.name:
             raise Refusal(400, "BadRequest", "the name of the object does not match the name on the URL")
@@ -316,14 +237,14 @@ class ApiServer:
         code = 200
         if live is None:
             if status_only:
-                raise _not_found(place)
+                raise not_found(place)
             if metadata.get("uid") or metadata.get("resourceVersion"):
                 raise Refusal(409, "Conflict", f"Operation cannot be fulfilled on {place.name}: it does not exist")
             metadata.setdefault("namespace", place.namespace) if resource.namespaced else None
             live, code = self._fresh(place, {"metadata": metadata}), 201
         else:
-            _preconditions(place, metadata, live)
-        force, key = request.query.get("force") == "true", (_manager(request), "Apply", place.subresource)
+            preconditions(place, metadata, live)
+        force, key = request.query.get("force") == "true", (manager(request), "Apply", place.subresource)
         owners = apply.Owners(live["metadata"].get("managedFields"))
         paths = apply.owned(sent, resource, status_only=status_only)
         self._settle_conflicts(place, live, owners, key, paths, force)
@@ -357,7 +278,7 @@ class ApiServer:
             }
             if lost and not force:
                 cause = {"reason": "FieldManagerConflict", "message": f'conflict with "{other[0]}"'}
-                causes = [cause | {"field": _dotted(path)} for path in sorted(lost)]
+                causes = [cause | {"field": dotted(path)} for path in sorted(lost)]
                 raise Refusal(
                     409,
                     "Conflict",
@@ -373,17 +294,17 @@ class ApiServer:
         new["metadata"].pop("managedFields", None)
         if resource.schema is not None:
             self._validate(resource, live, new)
-        if live is not None and (path := _IMMUTABLE.get(resource.kind)) and _at(live, path) != _at(new, path):
+        if live is not None and (path := _IMMUTABLE.get(resource.kind)) and at(live, path) != at(new, path):
             raise Refusal(422, "Invalid", f"{'.'.join(path)}: Invalid value: field is immutable")
         if live is not None and live.get("immutable") and (live.get("data") != new.get("data") or not new.get("immutable")):
             raise Refusal(422, "Invalid", "data: Forbidden: field is immutable when `immutable` is set")
-        if live is not None and "generation" in live["metadata"] and _wish(live) != _wish(new):
+        if live is not None and "generation" in live["metadata"] and wish(live) != wish(new):
             new["metadata"]["generation"] = live["metadata"]["generation"] + 1
         entries = owners.entries(resource.api_version)
         if entries:
             new["metadata"]["managedFields"] = entries
-        changed = live is None or _content(live) != _content(new)
-        if live is not None and not changed and _timeless(live) == _timeless(new):
+        changed = live is None or content(live) != content(new)
+        if live is not None and not changed and timeless(live) == timeless(new):
             self._tell(Write(request, resource, live, live, False))
             return live
         return self._store(request, resource, live, new, changed)
@@ -427,7 +348,7 @@ class ApiServer:
                 self._store(request, place.resource, obj, None, True)
             return {"kind": "Status", "apiVersion": "v1", "status": "Success", "metadata": {}}
         live = self._get(place)
-        _preconditions(place, (request.body or {}).get("preconditions") or {}, live, uid_code=409)
+        preconditions(place, (request.body or {}).get("preconditions") or {}, live, uid_code=409)
         self._store(request, place.resource, live, None, True)
         details = {"name": place.name, "kind": place.resource.plural, "uid": live["metadata"]["uid"]}
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
@@ -447,81 +368,3 @@ class ApiServer:
 
     def _time(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _without(query: dict[str, str], key: str) -> dict[str, str]:
-    return {k: v for k, v in query.items() if k not in (key, "watch", "limit")}
-
-
-def _manager(request: Request) -> str:
-    return request.query.get("fieldManager") or request.client or "unknown"
-
-
-def _not_found(place: Place) -> Refusal:
-    return Refusal(404, "NotFound", f'{place.resource.plural}.{place.resource.group} "{place.name}" not found')
-
-
-def _expired(message: str) -> Refusal:
-    return Refusal(410, "Expired", message)
-
-
-def _same_kind(sent: Object, resource: Resource) -> None:
-    if (
-        sent.get("kind", resource.kind) != resource.kind
-        or sent.get("apiVersion", resource.api_version) != resource.api_version
-    ):
-        raise Refusal(400, "BadRequest", "the API version or kind of the data does not match the expected one")
-
-
-def _preconditions(place: Place, wanted: Object, live: Object, *, uid_code: int = 422) -> None:
-    """resourceVersion and uid of what is sent, if it has them, are those of the live object."""
-    for key, code in (("resourceVersion", 409), ("uid", uid_code)):
-        if wanted.get(key) and str(wanted[key]) != live["metadata"][key]:
-            what = f"{key} {wanted[key]} is sent, {live['metadata'][key]} is here"
-            if code == 422:
-                raise Refusal(422, "Invalid", f"metadata.{key}: Invalid value: field is immutable: {what}")
-            message = f'Operation cannot be fulfilled on {place.resource.plural} "{place.name}": {what}'
-            raise Refusal(409, "Conflict", message)
-
-
-def _masked(resource: Resource, live: Object, wanted: Object, status_only: bool) -> Object:
-    """`wanted` as far as this endpoint may write it, the rest from `live`."""
-    new = copied(live)
-    if status_only:
-        new.pop("status", None)
-        if "status" in wanted:
-            new["status"] = wanted["status"]
-        return new
-    kept = {k: new["metadata"][k] for k in ("uid", "creationTimestamp", "generation", "resourceVersion", "name", "namespace")
-            if k in new["metadata"]}  # fmt: skip
-    result = {k: v for k, v in wanted.items() if k not in ("metadata",) and not (k == "status" and resource.status)}
-    if resource.status and "status" in new:
-        result["status"] = new["status"]
-    metadata = {k: v for k, v in (wanted.get("metadata") or {}).items() if k != "managedFields" and v is not None}
-    return result | {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata | kept}
-
-
-def _wish(obj: Object) -> Object:
-    return {k: v for k, v in obj.items() if k not in ("metadata", "status")}
-
-
-def _content(obj: Object) -> Object:
-    metadata = {k: v for k, v in obj["metadata"].items() if k not in ("managedFields", "resourceVersion", "generation")}
-    return obj | {"metadata": metadata}
-
-
-def _timeless(obj: Object) -> str:
-    entries = [{k: v for k, v in e.items() if k != "time"} for e in obj["metadata"].get("managedFields", ())]
-    return json.dumps(
-        sorted(entries, key=lambda e: (e["manager"], e["operation"], e.get("subresource", ""))), sort_keys=True
-    )
-
-
-def _at(obj: Object, path: tuple[str, ...]) -> Any:
-    for step in path:
-        obj = obj.get(step) or {}
-    return obj
-
-
-def _dotted(path: apply.Path) -> str:
-    return "".join(f".{token[2:]}" if token.startswith("f:") else f"[{token[2:]}]" for token in path)
