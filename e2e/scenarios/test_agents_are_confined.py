@@ -40,9 +40,10 @@ def as_agent(kubectl: Kubectl, folder: Path, *bound: str) -> Kubectl:
 
 
 def report(kubectl: Kubectl, node: str) -> None:
-    """What an agent writes, and what is there already: nothing changes."""
-    patch = ("--subresource=status", "--type=merge", "-p", '{"status": {"version": "9"}}', "--dry-run=server")
-    kubectl.run("patch", "edgenode", node, *HERE, *patch)
+    """What an agent writes, as a dry run. (`kubectl patch` would read the status first, which agents need not.)"""
+    twin = {"apiVersion": "edge.omnixan.io/v1alpha1", "kind": "EdgeNode", "metadata": {"name": node}}
+    options = ("--server-side", "--force-conflicts", "--subresource=status", "--dry-run=server", "--validate=false")
+    kubectl.run("apply", *HERE, *options, "-f", "-", stdin=json.dumps(twin | {"status": {"version": "9"}}))
 
 
 def test_type_checking_finds_nothing(kubectl: Kubectl, agents: dict[str, str]) -> None:
