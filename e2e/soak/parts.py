@@ -121,6 +121,12 @@ def _faults(_ground: Ground, _number: int) -> dict[str, Any]:
     return {}
 
 
+def _flux(_ground: Ground, _number: int) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-m", "e2e.gitops.flux"], check=False)
+    assert done.returncode == 0, f"Flux's controllers did not conclude what they should (status {done.returncode})"
+    return {"figures": "docs/figures/flux.json"}
+
+
 def _scenarios(ground: Ground, _number: int) -> dict[str, Any]:
     assert ground.cluster
     return _pytest("e2e/scenarios", OMNIXAN_KEEP_CLUSTER="1")
@@ -134,5 +140,6 @@ PARTS = {
     "steady": Part("settled objects: an operator restart and 10 minutes without a write", 1, _steady),
     "load": Part("10,000 jobs, 1,000 EdgeClusters: see e2e/load", 1, _load, report="load-rounds"),
     "faults": Part("thousands of seeds of the fault simulation: see tests/faults", 1, _faults, report="faults-rounds"),
+    "flux": Part("Flux's real controllers wait for our kinds: see e2e/gitops/flux.py", 1, _flux, report="flux-rounds"),
     "scenarios": Part("all scenarios of `make test` on one cluster", 3, _scenarios),
 }
