@@ -11,7 +11,7 @@ from typing import Any
 
 from e2e.load.progress import Bar
 from e2e.load.scale import SITE, Scale, edge_cluster, job, node, ready
-from omnixan.edge_network.agent.apiserver import ApiServer, Resource
+from omnixan.edge_network.agent.apiserver import ApiServer, RefusedError, Resource, UnreachableError
 from omnixan.edge_network.agent.credentials import from_kubeconfig
 from omnixan.edge_network.agent.informer import follow
 from omnixan.edge_network.agent.outcome import micro_time
@@ -19,6 +19,7 @@ from omnixan.edge_network.api.meta import API_VERSION
 
 JOBS = Resource(API_VERSION, "quantumjobs", "QuantumJob")
 CLUSTERS = Resource(API_VERSION, "edgeclusters", "EdgeCluster")
+ATTEMPTS = 10
 UNDER_WAY = 32
 """Requests of the generator at the same time: more than the rate needs while the API server keeps up."""
 Object = dict[str, Any]
@@ -73,7 +74,7 @@ class Generator:
         """Kubernetes nodes, Ready."""
 
         async def one(name: str) -> None:
-            made = await self._api.create(MACHINES, "", node(name))
+            made = await self._create(MACHINES, "", node(name))
             status = ready(micro_time(time.time())[:19] + "Z")
             await self._api.replace_status(MACHINES, "", name, made["metadata"]["uid"], status)
 
@@ -81,17 +82,32 @@ class Generator:
 
     async def cluster(self, name: str, nodes: int, selector: dict[str, str]) -> Object:
         """One EdgeCluster."""
-        return await self._api.create(CLUSTERS, SITE, edge_cluster(name, nodes, selector))
+        return await self._create(CLUSTERS, SITE, edge_cluster(name, nodes, selector))
 
     async def jobs(self, bar: Bar | None = None) -> float:
         """All jobs of the load, at its rate; the seconds that it took."""
 
         async def one(number: int) -> None:
-            namespace, manifest = job(number, self._scale)
-            await self._api.create(JOBS, namespace, manifest)
+            await self._create(JOBS, *job(number, self._scale))
 
         numbers = range(self._scale.jobs)
         return await self.at_rate(self._scale.rate, [lambda n=n: one(n) for n in numbers], bar)  # type: ignore[misc]
+
+    async def _create(self, resource: Resource, namespace: str, body: Object) -> Object:
+        """Create an object; what got no answer is tried again, and may be there by then."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return await self._api.create(resource, namespace, body)
+            except UnreachableError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+            except RefusedError as error:
+                if error.status == 409 and attempt:
+                    return await self._api.get(resource, namespace, body["metadata"]["name"])
+                if error.status not in (429, 500, 503, 504) or attempt == ATTEMPTS - 1:
+                    raise
+            await asyncio.sleep(1.0)
+        raise AssertionError("the last attempt returns or raises")
 
     async def list_jobs(self, namespace: str) -> list[Object]:
         """A tenant's jobs as they are."""
@@ -145,7 +161,7 @@ class Generator:
         try:
             await self.at_rate(self._scale.change_rate, [lambda n=n: one(n) for n in range(wanted)], None)  # type: ignore[misc]
             with suppress(TimeoutError):
-                await asyncio.wait_for(done.wait(), 30)
+                await asyncio.wait_for(done.wait(), 120)
         finally:
             watcher.cancel()
         return [seen.get(key, float("inf")) - begin for key, begin in sent.items()]

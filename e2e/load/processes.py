@@ -63,7 +63,7 @@ class Process:
     def __init__(self, name: str, folder: Path, module: str, *arguments: str, **environment: str) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
-        argv = [*os.environ.get("OMNIXAN_LOAD_WRAP_" + name.upper(), "").split(), sys.executable, "-m", module, *arguments]
+        argv = [sys.executable, "-m", module, *arguments]
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 dying_with_us(argv), env=os.environ | environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL
@@ -118,8 +118,8 @@ class Operator(Process):
 
     def started(self) -> None:
         """Wait until it leads."""
-        wait("the operator says its port", self._said_port, 60)
-        wait("the operator leads", lambda: total(self.metrics(), "omnixan_operator_leader") == 1, 120)
+        wait("the operator says its port", self._said_port, 300)
+        wait("the operator leads", lambda: total(self.metrics(), "omnixan_operator_leader") == 1, 300)
 
     def metrics(self) -> str:
         """Its metrics as it shows them."""
@@ -146,7 +146,7 @@ def surroundings(plane: Plane, scale: Scale) -> Iterator[tuple[Process, Process,
         *("--kubeconfig", str(plane.simulator), "--namespace", SITE, "--run-seconds", str(scale.run_seconds)),
     )
     try:
-        wait("the analyzer listens", socket.exists, 60)
+        wait("the analyzer listens", socket.exists, 300)
         yield analyzer, simulator, socket
     finally:
         for process in (simulator, analyzer):

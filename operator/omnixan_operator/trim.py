@@ -1,7 +1,7 @@
 """What of an object is kept in memory: pure functions, one a kind.
 
 The operator holds every watched object, so what it never reads is dropped at the door: foreign managedFields, the
-text of programs that are under way or over, the counts of results (up to 512 KiB each), the contents of ConfigMaps.
+text of programs that are under way or over, results (up to 512 KiB each), the contents of ConfigMaps.
 """
 
 from __future__ import annotations
@@ -101,13 +101,12 @@ def _job(obj: Object) -> Object:
 
 
 def _run(obj: Object) -> Object:
-    """A run without its program and counts: both are read again from the API server where they are needed."""
+    """A run without its program and result: both are read again from the API server where they are needed."""
     kept = _plain(obj)
     if "spec" in kept:
         kept["spec"] = _without_text(kept["spec"])
-    result = kept.get("status", {}).get("result")
-    if result:
-        kept["status"] = kept["status"] | {"result": result | {"counts": {}}}
+    if "result" in kept.get("status", {}):
+        kept["status"] = {key: value for key, value in kept["status"].items() if key != "result"}
     return kept
 
 

@@ -19,7 +19,7 @@ TAKEN_AGAIN = 300.0
 
 
 async def read(ctx: Context, namespace: str, run: str) -> Object | None:
-    """The result of a run as its agent wrote it; the store keeps it without counts. None if the run is gone."""
+    """The result of a run as its agent wrote it; the store does not keep it. None if the run is gone."""
     try:
         obj = await ctx.api.get(kinds.QUANTUM_RUN, namespace, run)
     except NotFoundError:
