@@ -23,7 +23,7 @@ from omnixan_operator.decide.esp import load_of, quality_of, success_probability
 
 SEEDS = (1, 2, 3, 4, 5)
 SHOTS = 4096
-WIDEST = 10
+WIDEST = 8
 AIM = 0.05
 
 

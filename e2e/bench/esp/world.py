@@ -20,7 +20,9 @@ from omnixan_operator.decide.esp import Load, Quality, load_of, quality_of
 HOUR = 3600.0
 CALIBRATED = 8
 """Hours between two calibrations."""
-CIRCUITS = 40
+TRUTH = 4
+"""Hours for which the true state of a device is held."""
+CIRCUITS = 25
 WIDEST = 10
 SHOTS = (10_000, 500_000)
 FLOORS = 0.3
@@ -56,6 +58,7 @@ class World:
         self._qualities: dict[tuple[str, int], Quality] = {}
         self._transpilers: dict[tuple[str, int], Transpiler] = {}
         self._fitted: dict[tuple[int, str, int], Physical] = {}
+        self._true: dict[tuple[int, str, int, int], Physical] = {}
 
     @cached_property
     def loads(self) -> list[Load]:
@@ -100,7 +103,7 @@ class World:
     def fitted(self, circuit: int, name: str, seconds: float) -> Physical:
         """The circuit as the agent fits it with the calibration it knows, on the device as it truly is then.
 
-        What the device truly is is looked at every second hour.
+        What the device truly is is looked at every fourth hour.
         """
         period = period_of(seconds)
         key = circuit, name, period
@@ -108,8 +111,11 @@ class World:
             if (name, period) not in self._transpilers:
                 self._transpilers[name, period] = Transpiler(self.device(name, CALIBRATED * period))
             self._fitted[key] = self._transpilers[name, period].fit(self.circuits[circuit].circuit, 1)
-        known = self._fitted[key]
-        return Physical(self.device(name, 2 * int(seconds / HOUR / 2)), known.steps, known.measured)
+        hour = TRUTH * int(seconds / HOUR / TRUTH)
+        if (*key, hour) not in self._true:
+            known = self._fitted[key]
+            self._true[*key, hour] = Physical(self.device(name, hour), known.steps, known.measured)
+        return self._true[*key, hour]
 
 
 def _fleet(draw: random.Random, size: int) -> tuple[str, ...]:
