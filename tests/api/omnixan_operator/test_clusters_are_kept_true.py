@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from omnixan.edge_network.api.edgecluster import EdgeCluster
 from omnixan.edge_network.api.meta import CLAIM_LABEL, MANAGED_BY_LABEL
+from omnixan.edge_network.api.quantumjob import QuantumJob
+from omnixan_operator.desired.quantumrun import quantum_run
 from tests.api.client import Kube, Object
 from tests.api.omnixan_operator.harness import APPS, LEASE, Agents, Operator, Site, micro_time, wait
 
@@ -299,34 +302,14 @@ def test_what_happened_while_the_operator_was_down_is_taken_over(site: Site, age
     site.cluster(1)
     site.is_so("EdgeCluster", "ec", "Ready")
     agents.work = False
-    site.job()
-    site.is_so("QuantumJob", "bell", "Placed")
-    operator.stop(9)
-    agents.work = True
-    site.kube.delete("DaemonSet", "ec-gateway", APPS)
-    site.kube.patch("EdgeCluster", "ec", {"spec": {"nodes": 2}})
-    site.job("later")
-    wait("the run is over", lambda: site.runs()[0].get("status", {}).get("state") == "Succeeded")
-    operator.start()
-    site.is_so("QuantumJob", "bell", "Complete")
-    site.is_so("QuantumJob", "later", "Complete")
-    wait("two nodes", lambda: members(site) == {"g0", "g1"} and site.kube.list("DaemonSet", APPS))
-
-
-def test_a_run_made_just_before_a_crash_is_adopted(site: Site, agents: Agents, operator: Operator) -> None:
-    site.node("g0")
-    site.cluster(1)
-    site.is_so("EdgeCluster", "ec", "Ready")
-    agents.work = False
-    site.job()
-    site.is_so("QuantumJob", "bell", "Placed")
     operator.stop(9)
     # as if the operator had died between making the run and writing the status
-    kind = {"apiVersion": "edge.omnixan.io/v1alpha1", "kind": "QuantumJob", "metadata": {"name": "bell"}}
-    site.kube.apply(kind | {"status": {"observedGeneration": -1}}, "omnixan-operator", "status")
-    assert "run" not in site.kube.get("QuantumJob", "bell")["status"]
+    job = QuantumJob.model_validate(site.job())
+    cluster = EdgeCluster.model_validate(site.kube.get("EdgeCluster", "ec"))
+    made = quantum_run(job, cluster, f"{site.mark}-g0", 1)
+    site.kube.create({"apiVersion": "edge.omnixan.io/v1alpha1", "kind": "QuantumRun"} | made)
     operator.start()
     site.is_so("QuantumJob", "bell", "Placed")
     agents.work = True
-    job = site.is_so("QuantumJob", "bell", "Complete")
-    assert len(site.runs()) == 1 and job["status"]["run"]["attempt"] == 1 and "attempts" not in job["status"]
+    ended = site.is_so("QuantumJob", "bell", "Complete")
+    assert len(site.runs()) == 1 and ended["status"]["run"]["attempt"] == 1 and "attempts" not in ended["status"]

@@ -5,6 +5,7 @@ import pytest
 
 from omnixan.edge_network.agent.conditions import Report, desired_status, lease_body
 from omnixan.edge_network.agent.events import warning
+from omnixan.edge_network.agent.twin import newer
 from omnixan.edge_network.api.edgenode import EdgeNodeStatus
 from omnixan.edge_network.quantum.devices import load
 from omnixan.edge_network.quantum.emulator.calibration import report
@@ -99,3 +100,15 @@ def test_events_of_different_moments_have_different_names():
     one, two = (warning(NODE, "R", "m", "n", moment) for moment in (100.0, 100.000001))
     assert one["metadata"]["name"] != two["metadata"]["name"]
     assert one["firstTimestamp"] == "1970-01-01T00:01:40Z"
+
+
+def version(number: str, uid: str = "one") -> dict[str, Any]:
+    return {"metadata": {"uid": uid, "resourceVersion": number}}
+
+
+def test_an_older_version_from_the_watch_is_not_taken_for_news() -> None:
+    assert newer(version("10"), version("9")) == version("10")
+    assert newer(version("9"), version("10")) == version("10")
+    assert newer(None, version("9")) == version("9")
+    assert newer(version("10"), version("9", uid="another")) == version("9", uid="another")
+    assert newer(version("10"), None) is None

@@ -76,7 +76,7 @@ class Twin:
                 if self._node is None:
                     log.info("EdgeNode %s does not exist yet; waiting for the operator to make it", name)
             else:
-                self._node = None if change.type == "DELETED" else change.object
+                self._node = newer(self._node, None if change.type == "DELETED" else change.object)
             self._changed.set()
 
     async def _publish(self) -> None:
@@ -120,8 +120,8 @@ class Twin:
             if error.status != 404:
                 raise
             return  # deleted meanwhile; the watch will say so, and what comes instead
-        if self._node is node:
-            self._node = answer
+        if self._node is not None:
+            self._node = newer(self._node, answer)
         log.info("AgentReady=%s: %s", self._report.ready, self._report.reason)
 
     async def _beat(self) -> None:
@@ -142,3 +142,17 @@ class Twin:
     async def _renew(self, node: dict[str, Any]) -> None:
         lease = lease_body(node, self._settings.pod_name, micro_time(time.time()), LEASE_SECONDS)
         await self._api.apply(LEASES, self._settings.namespace, self._settings.node_name, lease)
+
+
+def newer(known: dict[str, Any] | None, found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The newer of two versions of the EdgeNode; None for `found` means that it is gone.
+
+    The watch may tell of a version from before our last write: taken for true, it would be mended by another write.
+    """
+    if known is None or found is None or known["metadata"]["uid"] != found["metadata"]["uid"]:
+        return found
+    return found if _version(found) >= _version(known) else known
+
+
+def _version(obj: dict[str, Any]) -> int:
+    return int(obj["metadata"]["resourceVersion"])
