@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from omnixan_operator import kinds
 from omnixan_operator.apiserver import ApiError, ConflictError, InvalidError, NotFoundError, TooManyRequestsError
-from omnixan_operator.keys import CLAIMS, Key
-from omnixan_operator.reconcile import claims, edgecluster, edgenode, quantumjob, runs
+from omnixan_operator.keys import CLAIMS, DISPATCH, Key
+from omnixan_operator.reconcile import claims, dispatch, edgecluster, edgenode, quantumjob, runs
 from omnixan_operator.reconcile.context import Context
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ Reconciler = Callable[[Context, Key], Awaitable[float | None]]
 RECONCILERS: dict[str, Reconciler] = {
     CLAIMS.what: claims.reconcile,
     kinds.EDGE_CLUSTER.name: edgecluster.reconcile,
+    DISPATCH: dispatch.reconcile,
     kinds.EDGE_NODE.name: edgenode.reconcile,
     kinds.QUANTUM_JOB.name: quantumjob.reconcile,
     kinds.QUANTUM_RUN.name: runs.reconcile,

@@ -18,7 +18,13 @@ class Key(NamedTuple):
 
 CLAIMS = Key("Claims")
 """Claiming is one pass for all EdgeClusters, so it is one key."""
+DISPATCH = "Dispatch"
 RECONCILED = (EDGE_CLUSTER, EDGE_NODE, QUANTUM_JOB, QUANTUM_RUN)
+
+
+def dispatch_key(namespace: str, name: str) -> Key:
+    """The key of dispatching to the nodes of an EdgeCluster."""
+    return Key(DISPATCH, namespace, name)
 
 
 def key_of(kind: Kind, obj: Object) -> Key:

@@ -101,6 +101,11 @@ OPEN_RUNS_BY_NODE = Index(
     kinds.QUANTUM_RUN,
     lambda run: [(namespace_of(run), run["spec"]["nodeName"])] if run_is_open(run) else [],
 )
+OPEN_RUNS_BY_TENANT = Index(
+    "unfinished runs by uid of the cluster and namespace of the job",
+    kinds.QUANTUM_RUN,
+    lambda run: [(owner, run["spec"]["jobRef"]["namespace"]) for owner in _by_owner(run)] if run_is_open(run) else [],
+)
 OPEN_JOBS_BY_CLUSTER = Index("unfinished jobs by namespace and name of the cluster", kinds.QUANTUM_JOB, _cluster_of_job)
 OPEN_JOBS_BY_NAMESPACE = Index(
     "unfinished jobs by their namespace",
@@ -116,6 +121,7 @@ INDEXES = (
     CLUSTERS_BY_MARK,
     RUNS_BY_JOB,
     OPEN_RUNS_BY_NODE,
+    OPEN_RUNS_BY_TENANT,
     OPEN_JOBS_BY_CLUSTER,
     OPEN_JOBS_BY_NAMESPACE,
     EDGE_NODES_BY_CLUSTER,

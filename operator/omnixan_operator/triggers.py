@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from omnixan.edge_network.api.meta import CLAIM_LABEL
 from omnixan_operator import kinds
-from omnixan_operator.keys import CLAIMS, Key, job_key_of, key_of
+from omnixan_operator.keys import CLAIMS, Key, dispatch_key, job_key_of, key_of
 from omnixan_operator.kinds import Kind, Object
+from omnixan_operator.reasons import Reason
 from omnixan_operator.store import (
     CLUSTERS_BY_MARK,
     OPEN_JOBS_BY_CLUSTER,
@@ -99,8 +100,9 @@ def _edge_node(change: Change, store: Store) -> Iterable[Key]:
     if _drain(change.old) != _drain(change.new):
         yield CLAIMS
     if _offer(change.old) != _offer(change.new):
+        yield dispatch_key(namespace_of(obj), owner["name"])
         jobs = store.find(OPEN_JOBS_BY_CLUSTER, (namespace_of(obj), owner["name"]))
-        yield from _jobs(job for job in jobs if not _placed(job))
+        yield from _jobs(job for job in jobs if not _placed(job) and not _queued(job))
     if _readiness(change.old) != _readiness(change.new):
         for run in store.find(OPEN_RUNS_BY_NODE, (namespace_of(obj), name_of(obj))):
             yield job_key_of(run)
@@ -154,6 +156,9 @@ def _run(change: Change, store: Store) -> Iterable[Key | Wake]:
     node = store.get(kinds.EDGE_NODE, namespace_of(run), run["spec"]["nodeName"])
     if ended and _drain(node):
         yield CLAIMS
+    owner = controller_of(run)
+    if ended and owner is not None:
+        yield dispatch_key(namespace_of(run), owner["name"])
 
 
 def _run_status(run: Object | None) -> Object:
@@ -184,6 +189,12 @@ def _child(change: Change, store: Store) -> Iterable[Key]:
 def _jobs(jobs: Iterable[Object]) -> Iterator[Key]:
     for job in jobs:
         yield key_of(kinds.QUANTUM_JOB, job)
+
+
+def _queued(job: Object) -> bool:
+    """Whether a job waits for its turn: one job at a time is woken for that."""
+    conditions = job.get("status", {}).get("conditions", ())
+    return any(c.get("type") == "Placed" and c.get("reason") == Reason.QUEUED for c in conditions)
 
 
 def _placed(job: Object) -> bool:

@@ -88,6 +88,8 @@ class Observed:
     """Whether the node of `run` no longer belongs to the EdgeCluster."""
     silence: Silence | None = None
     """Whether the node of `run` is cut off."""
+    turn: bool = False
+    """Whether the job may take the next free place in a node's queue."""
 
 
 @dataclass(frozen=True)
@@ -236,8 +238,11 @@ def _begin(job: QuantumJob, seen: Observed, before: tuple[Attempt, ...]) -> Step
         )
         return Wait(Reason.TENANT_NOT_ALLOWED, message, analysis, attempts=before)
     choice = _place(need, seen.offers, attempts.failed_on(before))
-    if choice.node is None:
+    if choice.node is None and choice.reason is not Reason.QUEUED:
         return Wait(choice.reason, choice.message, analysis, choice.placement, before)
+    if choice.node is None or not seen.turn:
+        message = "the job waits for its turn: namespaces get free places in the nodes' queues one after another"
+        return Wait(Reason.QUEUED, message, analysis, attempts=before)
     last = job.status.run.attempt if job.status.run is not None else 0
     attempt = 1 + max([last, *(one.attempt for one in before)])
     return Start(choice.node, attempt, analysis, choice.placement, cluster, before)

@@ -46,6 +46,8 @@ class Offer:
     """Of a device or its emulator: its calibration; None where it has not (yet) reported a valid one."""
     wait_seconds: float | None = None
     """Time of the device for the unfinished runs; None: not known, taken from their number."""
+    full: bool = False
+    """Whether its queue has no free place."""
 
     @property
     def exact(self) -> bool:
@@ -140,6 +142,8 @@ def _unmet(need: Need, offer: Offer, predicted: float) -> tuple[str, str, str] |
         return "calibration", "none reported", "reported"
     if need.min_success is not None and not predicted >= need.min_success:
         return "minSuccessProbability", decimal(predicted), decimal(need.min_success)
+    if offer.full:
+        return "queue", f"{offer.backlog} unfinished runs", "a free place"
     return None
 
 
@@ -152,6 +156,8 @@ def _choice(need: Need, nodes: list[Offer], rejected: list[Rejection], best: tup
     node = prediction = None
     if best is None:
         reason = Reason.NO_NODE_FITS if nodes else Reason.NO_NODES
+        if any(rejection.constraint == "queue" for rejection in rejected):
+            reason = Reason.QUEUED
         message = _none_fits(need, rejected) if nodes else "the EdgeCluster has no nodes yet"
     else:
         _, offer, predicted = best
@@ -184,6 +190,7 @@ def _none_fits(need: Need, rejected: list[Rejection]) -> str:
         "algorithm": "without a simulator, which an algorithm needs",
         "qubits": f"with fewer than {need.qubits} qubits",
         "calibration": "without a calibration",
+        "queue": "with a full queue",
         "minSuccessProbability": f"with a predicted success probability under {floor}",
     }
     counts = Counter(rejection.constraint for rejection in rejected)

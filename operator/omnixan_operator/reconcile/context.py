@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from omnixan.edge_network.api.edgecluster import EdgeCluster
 from omnixan.edge_network.api.meta import PAUSED_ANNOTATION
+from omnixan.edge_network.api.quantumjob import QuantumJobStatus
 from omnixan_operator.analysis import Analyzer
 from omnixan_operator.apiserver import ApiServer, NotFoundError
 from omnixan_operator.confinement import Confinement
@@ -20,6 +21,7 @@ from omnixan_operator.events import Recorder
 from omnixan_operator.feed import Feed
 from omnixan_operator.keys import Key
 from omnixan_operator.kinds import Kind, Object
+from omnixan_operator.lines import Lines
 from omnixan_operator.metrics import Metrics
 from omnixan_operator.queue import WorkQueue
 from omnixan_operator.settings import Settings
@@ -31,7 +33,7 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass
 class Context:
-    """The operator's parts. Only `plan`, `claims_rest` and `placing` are state of its own: all can be lost."""
+    """The operator's parts. `plan`, `claims_rest`, `placing`, `lines` and `unwritten` are its own state; all can be lost."""
 
     settings: Settings
     store: Store
@@ -53,6 +55,11 @@ class Context:
     """The next pass over all claims is made no sooner (monotonic): it walks over all nodes and EdgeClusters."""
     placing: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Runs on their way to the API server, by name: namespace and node. They count as being on the node."""
+
+    lines: Lines = field(default_factory=Lines)
+    """The jobs that wait for a place on a node."""
+    unwritten: dict[Key, tuple[str, QuantumJobStatus]] = field(default_factory=dict)
+    """Statuses of jobs (and their uids) that are written a little later, as they may be outdated until then."""
 
     async def create(self, kind: Kind, obj: Object) -> Object:
         """Create an object."""

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from omnixan.edge_network.api.edgecluster import EdgeCluster
+from omnixan_operator.decide.dispatch import QUEUE_LIMIT
 from omnixan_operator.decide.esp import Quality, quality_of
 from omnixan_operator.decide.placement import Offer
 from omnixan_operator.kinds import Object
@@ -50,6 +51,7 @@ def _offer(ctx: Context, node: Object, on_their_way: int) -> Offer:
         state=ready.get("message", "not looked at yet"),
         backend=status.get("backend") or "simulator",
         quality=quality,
+        full=backlog >= QUEUE_LIMIT,
         wait_seconds=None if quality is None else _wait(ctx, place, backlog, quality),
     )
 

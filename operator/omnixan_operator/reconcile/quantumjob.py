@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from omnixan.edge_network.api.edgecluster import EdgeCluster
@@ -26,10 +27,10 @@ from omnixan_operator.decide.joblife import (
 )
 from omnixan_operator.desired.common import claim_mark
 from omnixan_operator.desired.quantumrun import quantum_run, seed
-from omnixan_operator.keys import Key
+from omnixan_operator.keys import Key, key_of
 from omnixan_operator.kinds import Object
 from omnixan_operator.reasons import Reason
-from omnixan_operator.reconcile import afterwards, programs, results, silence
+from omnixan_operator.reconcile import afterwards, dispatch, programs, results, silence
 from omnixan_operator.reconcile.context import Context, alive, condition, parse, parse_cluster, paused
 from omnixan_operator.reconcile.offers import offers
 from omnixan_operator.status import quantumjob as status
@@ -40,6 +41,7 @@ from omnixan_operator.store import (
     namespace_of,
     run_is_open,
 )
+from omnixan_operator.triggers import RUNNING_DELAY
 
 PATIENCE = 1.0
 """Seconds that a program may be in the analyzer before its job's status says so: most take a fraction of it."""
@@ -50,11 +52,16 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
     """One step of the job's life."""
     live = ctx.store.get(kinds.QUANTUM_JOB, key.namespace, key.name)
     if live is None or not alive(live):
+        dispatch.leave(ctx, key)
         return None
     job = parse(QuantumJob, live)
     if isinstance(job, str):
+        dispatch.leave(ctx, key)
         await _stall(ctx, live, job)
         return None
+    job = _as_meant(ctx, key, job)
+    if paused(live) or job.status.completion_time is not None:
+        dispatch.leave(ctx, key, job)
     if paused(live):
         await _write(ctx, live, job, status.paused(job, ctx.now()))
         return None
@@ -65,11 +72,32 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
     begin = ctx.monotonic()
     seen = _observe(ctx, live, job, text)
     step = joblife.next_step(job, seen)
-    if isinstance(step, Start):
-        ctx.metrics.placement_decision_seconds.observe(ctx.monotonic() - begin)
+    if isinstance(step, Wait) and step.reason is Reason.QUEUED:
+        return await _queue(ctx, live, job, seen, step, text, begin)
+    dispatch.leave(ctx, key, job)
     if _gives_up(job, step) and await _was_behind(ctx, job, seen):
         return RECHECK
     return await _take(ctx, live, job, seen, step, text)
+
+
+async def _queue(
+    ctx: Context, live: Object, job: QuantumJob, seen: Observed, step: Wait, text: str | NotYet, begin: float
+) -> float | None:
+    """Wait for a free place in a node's queue, or take it if it is this job's turn."""
+    key = key_of(kinds.QUANTUM_JOB, live)
+    assert seen.cluster is not None and step.analysis is not None
+    waited = dispatch.enter(ctx, key, job, seen.cluster, step.analysis)
+    if dispatch.takes_turn(ctx, key, seen.cluster, seen.offers):
+        try:
+            taken = joblife.next_step(job, replace(seen, turn=True))
+            ctx.metrics.placement_decision_seconds.observe(ctx.monotonic() - begin)
+            return await _take(ctx, live, job, seen, taken, text)
+        finally:
+            dispatch.turn_is_over(ctx, key, seen.cluster)
+    if waited < PATIENCE:  # most get their turn at once, and then nobody needs to know that they waited
+        return PATIENCE - waited
+    await _write(ctx, live, job, status.waiting(job, step, ctx.now()))
+    return None
 
 
 async def _take(ctx: Context, live: Object, job: QuantumJob, seen: Observed, step: Step, text: str | NotYet) -> float | None:
@@ -141,8 +169,23 @@ async def _start(ctx: Context, live: Object, job: QuantumJob, step: Start, text:
     if job.status.start_time is None:
         created = job.metadata.creation_timestamp
         ctx.metrics.placement_seconds.observe(_seconds_since(ctx, created))
-    await _write(ctx, live, job, status.started(job, step, seed(job), ctx.now()))
+    wanted = status.started(job, step, seed(job), ctx.now())
+    if condition(live, "Placed").get("reason") == Reason.QUEUED:
+        # It was written once that it waits. A short run is over soon: then its start and its end are one write.
+        ctx.unwritten[key_of(kinds.QUANTUM_JOB, live)] = job.metadata.uid, wanted
+        return RUNNING_DELAY
+    await _write(ctx, live, job, wanted)
     return None
+
+
+def _as_meant(ctx: Context, key: Key, job: QuantumJob) -> QuantumJob:
+    """The job with the status that is about to be written, if there is one."""
+    uid, meant = ctx.unwritten.get(key, ("", job.status))
+    behind = job.status.run is None or meant.run is None or job.status.run.attempt < meant.run.attempt
+    if uid == job.metadata.uid and behind and job.status.completion_time is None:
+        return job.model_copy(update={"status": meant})
+    ctx.unwritten.pop(key, None)
+    return job
 
 
 async def _text(ctx: Context, job: QuantumJob) -> str | NotYet:
@@ -182,7 +225,9 @@ async def _finish(ctx: Context, live: Object, job: QuantumJob, step: Finish, ana
 
 async def _write(ctx: Context, live: Object, job: QuantumJob, wanted: QuantumJobStatus) -> bool:
     """Write the status if it differs; whether it did."""
-    if wanted == job.status:
+    key = key_of(kinds.QUANTUM_JOB, live)
+    written = parse(QuantumJobStatus, live.get("status") or {}) if key in ctx.unwritten else job.status
+    if wanted == written:
         return False
     await ctx.write_status(kinds.QUANTUM_JOB, live, wanted.wire())
     return True

@@ -7,7 +7,7 @@ from typing import Any
 from omnixan.edge_network.api.meta import CLAIM_LABEL
 from omnixan_operator import kinds
 from omnixan_operator.desired.common import claim_value
-from omnixan_operator.keys import CLAIMS, Key
+from omnixan_operator.keys import CLAIMS, Key, dispatch_key
 from omnixan_operator.kinds import Kind
 from omnixan_operator.store import Store
 from omnixan_operator.triggers import PROGRESS_DELAY, RUNNING_DELAY, everything, wakes
@@ -111,11 +111,13 @@ def test_what_a_node_offers_wakes_jobs_that_wait_for_one() -> None:
     world = World()
     world.put(kinds.QUANTUM_JOB, job_object("waiting"))
     world.put(kinds.QUANTUM_JOB, job_object("placed", status={"run": {"name": "r", "attempt": 1}}))
-    own = Key("EdgeNode", "omnixan", "n1")
-    assert world.keys(kinds.EDGE_NODE, edge_node("False")) == {own, EC, CLAIMS, job_key("waiting")}
-    assert world.keys(kinds.EDGE_NODE, edge_node("True")) == {own, EC, job_key("waiting")}
+    queued = {"conditions": [{"type": "Placed", "status": "False", "reason": "Queued"}]}
+    world.put(kinds.QUANTUM_JOB, job_object("queued", status=queued))
+    own, turn = Key("EdgeNode", "omnixan", "n1"), dispatch_key("omnixan", "ec")
+    assert world.keys(kinds.EDGE_NODE, edge_node("False")) == {own, EC, CLAIMS, turn, job_key("waiting")}
+    assert world.keys(kinds.EDGE_NODE, edge_node("True")) == {own, EC, turn, job_key("waiting")}
     assert world.keys(kinds.EDGE_NODE, edge_node("True", version="2")) == {own, EC}
-    assert world.keys(kinds.EDGE_NODE, edge_node("True", qubits=16)) == {own, EC, job_key("waiting")}
+    assert world.keys(kinds.EDGE_NODE, edge_node("True", qubits=16)) == {own, EC, turn, job_key("waiting")}
     assert world.keys(kinds.EDGE_NODE, edge_node("True", qubits=16, drain=True)) >= {own, EC, CLAIMS}
 
 
@@ -155,6 +157,17 @@ def test_a_run_wakes_its_job_at_once_when_it_ends_and_later_while_it_runs() -> N
     assert world.put(kinds.QUANTUM_RUN, run(state="Running", progress=progress)) == {(job_key("bell"), PROGRESS_DELAY)}
     assert world.put(kinds.QUANTUM_RUN, run(state="Succeeded")) == {(job_key("bell"), 0.0)}
     assert world.remove(kinds.QUANTUM_RUN, run()) == {job_key("bell")}
+
+
+def test_the_end_of_a_run_gives_its_place_to_the_next_job_and_wakes_no_other() -> None:
+    world = World()
+    for number in range(50):
+        world.put(kinds.QUANTUM_JOB, job_object(f"waiting-{number}"))
+    owned = run() | {"metadata": meta("uid-of-bell-1", ownerReferences=OWNER)}
+    world.put(kinds.QUANTUM_JOB, job_object())
+    world.put(kinds.QUANTUM_RUN, owned)
+    over = owned | {"status": {"state": "Succeeded"}}
+    assert world.keys(kinds.QUANTUM_RUN, over) == {job_key("bell"), dispatch_key("omnixan", "ec")}
 
 
 def test_the_end_of_a_run_on_a_draining_node_wakes_claiming() -> None:

@@ -30,7 +30,7 @@ from tests.unit.omnixan_operator.operator_makers import at, cluster, job
 
 EC = cluster()
 NODE = Offer("n1", "gateway", 8, ready=True, draining=False, backlog=0)
-SEEN = Observed(Analysis(qubits=2), at(100), cluster=EC, offers=(NODE,))
+SEEN = Observed(Analysis(qubits=2), at(100), cluster=EC, offers=(NODE,), turn=True)
 RUN = RunSeen("uid-of-bell-1", "omnixan", 1, "n1", EC.metadata.uid)
 RUN_REF = {
     "name": "uid-of-bell-1",
@@ -75,6 +75,20 @@ def test_it_waits_for_cluster_permission_and_node_in_this_order() -> None:
     ):
         step = next_step(job(), seen)
         assert isinstance(step, Wait) and step.reason is reason
+
+
+def test_it_waits_for_its_turn_and_for_a_free_place() -> None:
+    for seen in (replace(SEEN, turn=False), replace(SEEN, offers=(replace(NODE, backlog=4, full=True),))):
+        step = next_step(job(), seen)
+        assert isinstance(step, Wait) and step.reason is Reason.QUEUED and step.placement is None
+    assert next_step(job(), replace(SEEN, turn=False)) == next_step(
+        job(), replace(SEEN, offers=(replace(NODE, backlog=4, full=True),))
+    ), "what it says does not follow the queues' lengths, so it is written once"
+
+
+def test_what_fits_no_node_says_so_whoevers_turn_it_is() -> None:
+    step = next_step(job(requirements={"minQubits": 9}), replace(SEEN, turn=False))
+    assert isinstance(step, Wait) and step.reason is Reason.NO_NODE_FITS
 
 
 def test_the_wider_of_program_and_minimum_counts() -> None:
