@@ -61,11 +61,15 @@ def _edge_cluster(change: Change, store: Store) -> Iterable[Key]:
 
 
 def _wish(obj: Object | None) -> Any:
-    """What of an EdgeCluster others depend on: not its status."""
+    """What of an EdgeCluster others depend on: not its status.
+
+    Of its spec also the generation: a spec that was changed and changed back unseen is to be looked at anew.
+    """
     if obj is None:
         return None
     metadata = obj["metadata"]
-    return uid_of(obj), obj.get("spec"), metadata.get("annotations"), metadata.get("deletionTimestamp")
+    spec = (metadata.get("generation"), obj.get("spec"))
+    return uid_of(obj), spec, metadata.get("annotations"), metadata.get("deletionTimestamp")
 
 
 def _node(change: Change, store: Store) -> Iterable[Key]:

@@ -34,11 +34,14 @@ def stamp(moment: datetime) -> str:
 
 
 def merge(last: Iterable[Condition] | None, current: Iterable[Now], generation: int, moment: datetime) -> list[Condition]:
-    """The conditions `current`, in their order; what is not among them is dropped.
+    """The conditions `current`; what is not among them is dropped.
 
-    lastTransitionTime stays when the status stays, whatever becomes of reason and message.
+    lastTransitionTime stays when the status stays, whatever becomes of reason and message. What was there before comes
+    first, in the order it had: the API server merges by type and keeps its own order, so that another order would be a
+    difference that no write takes away.
     """
     before = {condition.type: condition for condition in last or ()}
+    places = {type_: place for place, type_ in enumerate(before)}
     return [
         Condition(
             type=now.type,
@@ -52,7 +55,7 @@ def merge(last: Iterable[Condition] | None, current: Iterable[Now], generation: 
             ),
             observed_generation=generation,
         )
-        for now in current
+        for now in sorted(current, key=lambda now: places.get(now.type, len(places)))
     ]
 
 

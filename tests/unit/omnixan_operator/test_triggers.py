@@ -76,6 +76,9 @@ def test_a_new_or_changed_wish_of_a_cluster_wakes_claiming_and_its_open_jobs() -
     world.put(kinds.QUANTUM_JOB, job_object("over", status={"completionTime": "2026-11-24T21:00:00Z"}))
     assert world.keys(kinds.EDGE_CLUSTER, cluster_object()) == {EC, CLAIMS, job_key("waiting")}
     assert world.keys(kinds.EDGE_CLUSTER, cluster_object(nodes=2)) == {EC, CLAIMS, job_key("waiting")}
+    there_and_back = cluster_object(nodes=2)
+    there_and_back["metadata"]["generation"] = 9
+    assert CLAIMS in world.keys(kinds.EDGE_CLUSTER, there_and_back), "seen only when it was as before again"
     assert world.remove(kinds.EDGE_CLUSTER, cluster_object()) == {EC, CLAIMS, job_key("waiting")}
 
 

@@ -55,3 +55,11 @@ def test_writing_the_same_again_changes_nothing_and_times_are_those_of_turns(his
         for condition in conditions:
             assert condition.last_transition_time == stamp(at(turned[condition.type][1]))
             assert holds(conditions, condition.type) == (condition.status == "True")
+
+
+def test_the_order_that_the_api_server_keeps_is_no_difference() -> None:
+    ready, extra = Now("Ready", "True", "Fine"), Now("Suspended", "True", "Asked")
+    kept = list(reversed(merge(None, [ready, extra], 1, at(0))))
+    assert merge(kept, [ready, extra], 1, at(0)) == kept
+    grown = merge(kept, [Now("New", "True", "New"), ready, extra], 1, at(0))
+    assert [condition.type for condition in grown] == ["Suspended", "Ready", "New"]
