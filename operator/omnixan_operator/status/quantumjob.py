@@ -68,8 +68,8 @@ def held(job: QuantumJob, step: Hold, moment: datetime) -> QuantumJobStatus:
             Now("Placed", "False", Reason.SUSPENDED, message),
             _NOT_COMPLETE,
             _NOT_FAILED,
-            Now("Suspended", "True", Reason.SUSPENDED, message),
             Now("Reconciling", "True", Reason.SUSPENDED, message),
+            Now("Suspended", "True", Reason.SUSPENDED, message),
         ],
         run=_given_up(job.status.run),
         attempts=step.attempts,
@@ -172,6 +172,17 @@ def still_over(job: QuantumJob, moment: datetime) -> QuantumJobStatus:
     same = [Now(c.type, c.status, c.reason, c.message) for c in last.conditions or () if c.type != "Paused"]
     conditions = merge(last.conditions, same, job.metadata.generation, moment)
     return last.model_copy(update={"observed_generation": job.metadata.generation, "conditions": conditions})
+
+
+def same(one: QuantumJobStatus, other: QuantumJobStatus) -> bool:
+    """Whether two statuses say the same: conditions have no order, and server-side apply need not keep ours."""
+    return _in_order(one) == _in_order(other)
+
+
+def _in_order(of: QuantumJobStatus) -> QuantumJobStatus:
+    if not of.conditions:
+        return of
+    return of.model_copy(update={"conditions": sorted(of.conditions, key=lambda condition: condition.type)})
 
 
 def stalled(job_status: QuantumJobStatus, generation: int, message: str, moment: datetime) -> QuantumJobStatus:

@@ -21,7 +21,7 @@ def set_spec(site: Site, name: str = "bell", **spec: Any) -> None:
     site.kube.patch("QuantumJob", name, {"spec": spec})
 
 
-def test_a_suspended_job_gives_its_node_back_and_goes_on_later(site: Site, agents: Agents) -> None:
+def test_a_suspended_job_gives_its_node_back_and_goes_on_later(site: Site, agents: Agents, operator: Operator) -> None:
     ready(site)
     agents.work = False
     site.job(backoffLimit=0)
@@ -32,6 +32,11 @@ def test_a_suspended_job_gives_its_node_back_and_goes_on_later(site: Site, agent
     wait("the run is taken back", lambda: not site.runs())
     assert job["status"]["phase"] == "Suspended" and "completionTime" not in job["status"]
     assert site.condition("QuantumJob", "bell", "Reconciling")["reason"] == "Suspended"
+    operator.settled()
+    before = operator.requests()
+    site.kube.patch("QuantumJob", "bell", {"metadata": {"labels": {"looked": "at"}}})
+    operator.settled()
+    assert operator.requests() == before, "nothing is written while it is suspended"
     set_spec(site, suspend=False)
     second = wait("another run, although no attempt may fail", site.runs)[0]
     assert second["spec"]["attempt"] == 2
