@@ -23,7 +23,7 @@ async def reconcile(ctx: Context, live: Object, job: QuantumJob) -> float | None
         ctx.recorder.normal(kinds.QUANTUM_JOB, live, Reason.EXPIRED, message)
         return None
     wanted = status.still_over(job, ctx.now())
-    if not status.same(wanted, job.status):
+    if wanted != job.status:
         await ctx.write_status(kinds.QUANTUM_JOB, live, wanted.wire())
     again = await results.keep(ctx, job, live)
     return min((seconds for seconds in (left, again) if seconds is not None), default=None)

@@ -227,7 +227,7 @@ async def _write(ctx: Context, live: Object, job: QuantumJob, wanted: QuantumJob
     """Write the status if it differs; whether it did."""
     key = key_of(kinds.QUANTUM_JOB, live)
     written = parse(QuantumJobStatus, live.get("status") or {}) if key in ctx.unwritten else job.status
-    if not isinstance(written, str) and status.same(wanted, written):
+    if wanted == written:
         return False
     await ctx.write_status(kinds.QUANTUM_JOB, live, wanted.wire())
     return True

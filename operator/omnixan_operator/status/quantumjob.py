@@ -174,17 +174,6 @@ def still_over(job: QuantumJob, moment: datetime) -> QuantumJobStatus:
     return last.model_copy(update={"observed_generation": job.metadata.generation, "conditions": conditions})
 
 
-def same(one: QuantumJobStatus, other: QuantumJobStatus) -> bool:
-    """Whether two statuses say the same: conditions have no order, and server-side apply need not keep ours."""
-    return _in_order(one) == _in_order(other)
-
-
-def _in_order(of: QuantumJobStatus) -> QuantumJobStatus:
-    if not of.conditions:
-        return of
-    return of.model_copy(update={"conditions": sorted(of.conditions, key=lambda condition: condition.type)})
-
-
 def stalled(job_status: QuantumJobStatus, generation: int, message: str, moment: datetime) -> QuantumJobStatus:
     """The job's spec cannot be read: it is left alone until it can."""
     conditions = merge(job_status.conditions, [Now("Stalled", "True", Reason.INVALID_SPEC, message)], generation, moment)

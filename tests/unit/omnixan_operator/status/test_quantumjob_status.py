@@ -126,16 +126,6 @@ def test_a_suspended_job_and_its_way_back() -> None:
     assert "Suspended" not in life.conditions() and wire["run"]["attempt"] == 2 and wire["attempts"][0]["attempt"] == 1
 
 
-def test_the_order_of_conditions_means_nothing() -> None:
-    life = Life()
-    life.write(status.started(life.job, START, 7, at(0)))
-    known = life.job.status
-    turned = known.model_copy(update={"conditions": list(reversed(known.conditions or []))})
-    assert turned != known and status.same(turned, known)
-    assert not status.same(known, known.model_copy(update={"conditions": (known.conditions or [])[1:]}))
-    assert not status.same(known, known.model_copy(update={"phase": "Running"}))
-
-
 def test_a_cancelled_job() -> None:
     life = Life()
     life.write(status.started(life.job, START, 7, at(0)))
