@@ -394,7 +394,7 @@ def _workload_cases(program: Manifest, knapsack: Manifest, maxcut: Manifest, qub
             {"spec.primitive": {"estimator": {"observables": [good.OBSERVABLE]}}},
             {"spec.primitive": {"sampler": {"shots": 5}}},
             "estimator needs program: an algorithm is read out by its sampler",
-            "spec.primitive",
+            "spec",
         ),
         Case("no shot", program, {"spec.primitive.sampler.shots": 0}, {"spec.primitive.sampler.shots": 1}, "to 1"),
         Case(

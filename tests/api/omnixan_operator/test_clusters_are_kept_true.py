@@ -9,7 +9,7 @@ from omnixan.edge_network.api.meta import CLAIM_LABEL, MANAGED_BY_LABEL
 from omnixan.edge_network.api.quantumjob import QuantumJob
 from omnixan_operator.desired.quantumrun import quantum_run
 from tests.api.client import Kube, Object
-from tests.api.omnixan_operator.harness import APPS, LEASE, Agents, Operator, Site, micro_time, wait
+from tests.api.omnixan_operator.harness import APPS, BELL, LEASE, Agents, Operator, Site, micro_time, wait
 
 RBAC = "rbac.authorization.k8s.io/v1"
 
@@ -306,7 +306,7 @@ def test_what_happened_while_the_operator_was_down_is_taken_over(site: Site, age
     # as if the operator had died between making the run and writing the status
     job = QuantumJob.model_validate(site.job())
     cluster = EdgeCluster.model_validate(site.kube.get("EdgeCluster", "ec"))
-    made = quantum_run(job, cluster, f"{site.mark}-g0", 1)
+    made = quantum_run(job, cluster, f"{site.mark}-g0", 1, BELL)
     site.kube.create({"apiVersion": "edge.omnixan.io/v1alpha1", "kind": "QuantumRun"} | made)
     operator.start()
     site.is_so("QuantumJob", "bell", "Placed")
