@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import logging
-import os
 import sys
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from dataclasses import asdict, replace
 
 from tests.faults.bugs import BUGS
 from tests.faults.episode import Episode, Report, Story
+from tests.faults.replayable import become_replayable
 from tests.faults.virtualtime import CLIENT
 
 
@@ -94,10 +94,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one line of JSON a seed")
     parser.add_argument("--bug", choices=sorted(BUGS), help="play with a seeded bug of the operator")
     given = parser.parse_args()
-    if os.environ.get("PYTHONHASHSEED") != "0":  # sets of strings have an order, and it must be the same in a replay
-        os.execve(
-            sys.executable, [sys.executable, "-m", "tests.faults", *sys.argv[1:]], os.environ | {"PYTHONHASHSEED": "0"}
-        )
+    become_replayable()
     story = replace(
         Story(), actions=given.actions, jobs=given.jobs, deaths=given.deaths, replicas=given.replicas,
         calm=given.calm, outage=given.outage,

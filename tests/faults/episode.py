@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import random
 import re
@@ -75,6 +76,10 @@ class Report:
         return "\n".join([*lines, f"{what}, crashes {self.crashes[:3]}, digest {self.digest}"])
 
 
+COLLECT_EVERY = 100
+"""Steps between two looks for garbage."""
+
+
 class Episode:
     """Builds the world of one seed and plays it."""
 
@@ -108,6 +113,9 @@ class Episode:
         log = logging.getLogger("omnixan_operator")
         log.addHandler(errors)
         quiet = _Quiet()
+        # What is garbage is found at the same step in every replay: finalizers and weak references end timers and tasks.
+        gc.collect()
+        gc.disable()
         with tempfile.TemporaryDirectory() as directory, surroundings(self.loop, Path(directory), self.seed), quiet:
             asyncio.set_event_loop(self.loop)
             self.loop.on_step = self._on_step
@@ -122,6 +130,7 @@ class Episode:
                     self.loop.run_until_complete(self.operators.bury())
                 asyncio.set_event_loop(None)
                 self.loop.close()
+                gc.enable()
         self._finish()
         return self.report
 
@@ -226,6 +235,8 @@ class Episode:
             self.next_death = self.loop.steps + self.fate.choice((30, 150, 400, 1200)) + self.fate.randrange(200)
 
     def _on_step(self) -> None:
+        if self.loop.steps % COLLECT_EVERY == 0:
+            gc.collect(0 if self.loop.steps % (10 * COLLECT_EVERY) else 2)
         if not self.next_death or self.loop.steps < self.next_death:
             return
         self.next_death = 0

@@ -38,7 +38,7 @@ def _start(share: Sequence[int], arguments: tuple[str, ...]) -> subprocess.Popen
     return subprocess.Popen(
         [sys.executable, "-m", "tests.faults", "--json", "--list", ",".join(map(str, share)), *arguments],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": paths, "PYTHONHASHSEED": "0"},
+        env=os.environ | {"PYTHONPATH": paths},
         stdout=subprocess.PIPE,
         text=True,
     )
