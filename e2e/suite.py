@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -42,6 +43,31 @@ class Suite:
         for name, seconds, well in self.parts:
             print(f"   {name:<12} {seconds / 60:5.1f}  {'ok' if well else 'FAILED'}")
         return 0 if all(well for _, _, well in self.parts) else 1
+
+
+class Behind:
+    """A part that runs while others do; what it prints comes at its end, in one piece."""
+
+    def __init__(self, name: str, command: list[str]) -> None:
+        self._name = name
+        self._begin = time.monotonic()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the part)
+        self._process = subprocess.Popen(command, stdout=self._output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        self._seconds = 0.0
+        self._thread = threading.Thread(target=self._wait)
+        self._thread.start()
+
+    def _wait(self) -> None:
+        self._process.wait()
+        self._seconds = time.monotonic() - self._begin
+
+    def join(self, suite: Suite) -> None:
+        """Wait for its end, print what it said, add it to the suite."""
+        self._thread.join()
+        self._output.seek(0)
+        print(f"\n══ {self._name}\n{self._output.read().decode(errors='replace')}", flush=True)
+        self._output.close()
+        suite.add(self._name, self._seconds, self._process.returncode == 0)
 
 
 def _raise_cluster(suite: Suite) -> None:
@@ -80,7 +106,10 @@ def main() -> None:
     suite.run("test-unit", _python("pytest", "tests/unit", "-q"))
     cluster.join()
     suite.run("test-api", _python("pytest", "tests/api", "-q"))
+    # The simulation needs a processor and no time of its own, the scenarios mostly wait: they share the machine.
+    faults = Behind("test-faults", ["nice", "-n", "10", *_python("pytest", "tests/faults", "-q", "--durations=10")])
     suite.run("test-e2e", _python("pytest", "e2e/scenarios", "-v", "--durations=10"))
+    faults.join(suite)
     suite.add("all", time.monotonic() - begin, all(well for _, _, well in suite.parts))
     raise SystemExit(suite.close())
 

@@ -92,10 +92,6 @@ class Field:
         )
 
 
-WITH_ALL_FAULTS = "OMNIXAN_ALL_FAULTS"
-"""Environment variable: scenarios that `make soak` has and `make test` does not have yet run too."""
-
-
 def slow(layers: int) -> str:
     """OpenQASM 3 text of dense layers on QUBITS qubits; each takes the simulator some milliseconds."""
     last = QUBITS - 1

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-import pytest
-
-from e2e.faults.field import WITH_ALL_FAULTS, Field
+from e2e.faults.field import Field
 from e2e.faults.releases import change_release, next_release
 from e2e.install import Release
 from e2e.kubectl import Kubectl
 
 
-@pytest.mark.skipif(not os.environ.get(WITH_ALL_FAULTS), reason=f"of make soak; {WITH_ALL_FAULTS}=1 runs it here")
 def test_jobs_outlive_an_upgrade(cluster: Any, kubectl: Kubectl, release: Release, tenant: str) -> None:
     field = Field(cluster, kubectl, release)
     field.make_edge_cluster()

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from e2e.faults import leaders, nodes
-from e2e.faults.field import WITH_ALL_FAULTS, Field
+from e2e.faults.field import Field
 from e2e.install import Release
 from e2e.kubectl import Kubectl
 
@@ -31,7 +30,6 @@ def test_a_leader_is_killed(field: Field, tenant: str) -> None:
     assert found["attemptsLost"] == 0, found  # nodes do not notice who leads
 
 
-@pytest.mark.skipif(not os.environ.get(WITH_ALL_FAULTS), reason=f"of make soak; {WITH_ALL_FAULTS}=1 runs it here")
 def test_a_node_is_cut_off(field: Field, tenant: str) -> None:
     found = nodes.lose_node(field, tenant, "cut off", jobs=12, layers=900, mark="n")
     assert found["attemptsLost"] >= 1, found

@@ -5,18 +5,14 @@ Runs last, by its file name: the product is gone after it.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-import pytest
-
 from e2e import install, manifests
-from e2e.faults.field import WITH_ALL_FAULTS, Field
+from e2e.faults.field import Field
 from e2e.faults.releases import chart_first_then_clusters
 from e2e.kubectl import Kubectl, eventually, is_true
 
 
-@pytest.mark.skipif(not os.environ.get(WITH_ALL_FAULTS), reason=f"of make soak; {WITH_ALL_FAULTS}=1 runs it here")
 def test_a_chart_that_went_before_its_edgeclusters_leaves_labels_that_one_command_removes(
     cluster: Any, kubectl: Kubectl, release: install.Release, tenant: str
 ) -> None:

@@ -206,7 +206,7 @@ BUGS: dict[str, Bug] = {
     "claims-of-others-are-not-seen": Bug(_claims_of_others_are_not_seen, (POOL, END)),
     "pausing-is-not-heeded": Bug(_pausing_is_not_heeded, (PLACE,)),
     "owned-twins-are-not-pruned": Bug(_owned_twins_are_not_pruned, (END,)),
-    "a-label-makes-a-deleted-node-anew": Bug(_a_label_makes_a_deleted_node_anew, ("the operator makes no node",)),
+    "a-label-makes-a-deleted-node-anew": Bug(_a_label_makes_a_deleted_node_anew, ("the operator makes no node", NO_CHANGE)),
     "a-result-that-is-there-is-written-again": Bug(_a_result_that_is_there_is_written_again, (NO_CHANGE,)),
     "a-late-event-overwrites-a-newer-state": Bug(_a_late_event_overwrites_a_newer_state, (END, NO_CHANGE, RUN, ERROR)),
     "work-begins-before-all-is-listed": Bug(_work_begins_before_all_is_listed, (POOL, END, NO_CHANGE, SILENCE)),

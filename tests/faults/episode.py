@@ -76,6 +76,8 @@ class Report:
         return "\n".join([*lines, f"{what}, crashes {self.crashes[:3]}, digest {self.digest}"])
 
 
+LAST_ANSWERS = 75.0
+"""Virtual seconds in which requests that the storm swallowed time out (kopf's after 60) and are sent again."""
 COLLECT_EVERY = 100
 """Steps between two looks for garbage."""
 
@@ -211,7 +213,7 @@ class Episode:
 
     async def _quiet(self) -> None:
         """Nothing happens: nothing may be written, and next to nothing asked."""
-        await asyncio.sleep(30.0)
+        await asyncio.sleep(LAST_ANSWERS)
         writes, requests, start = len(self.invariants.writes), len(self.network.requests), self.cluster.api.version
         await asyncio.sleep(QUIET)
         for time, client, method, path in self.invariants.writes[writes:][:3]:

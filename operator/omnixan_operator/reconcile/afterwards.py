@@ -11,6 +11,7 @@ from omnixan_operator.reasons import Reason
 from omnixan_operator.reconcile import results
 from omnixan_operator.reconcile.context import Context
 from omnixan_operator.status import quantumjob as status
+from omnixan_operator.status.same import same
 
 
 async def reconcile(ctx: Context, live: Object, job: QuantumJob) -> float | None:
@@ -23,7 +24,7 @@ async def reconcile(ctx: Context, live: Object, job: QuantumJob) -> float | None
         ctx.recorder.normal(kinds.QUANTUM_JOB, live, Reason.EXPIRED, message)
         return None
     wanted = status.still_over(job, ctx.now())
-    if wanted != job.status:
+    if not same(wanted, job.status):
         await ctx.write_status(kinds.QUANTUM_JOB, live, wanted.wire())
     again = await results.keep(ctx, job, live)
     return min((seconds for seconds in (left, again) if seconds is not None), default=None)

@@ -23,6 +23,7 @@ from omnixan_operator.reasons import Reason
 from omnixan_operator.reconcile.context import Context, alive, condition, parse, parse_cluster, paused
 from omnixan_operator.status import edgecluster as status
 from omnixan_operator.status.edgecluster import Member, Problem, Seen
+from omnixan_operator.status.same import same
 from omnixan_operator.store import (
     DAEMON_SETS_BY_CLUSTER,
     EDGE_NODES_BY_CLUSTER,
@@ -160,7 +161,7 @@ async def _write_status(
 ) -> None:
     seen = Seen(plan, tuple(_members(ctx, cluster)), _updated(ctx, cluster), tuple(problems), paused(live))
     wanted = status.status(cluster, seen, ctx.now())
-    if wanted == cluster.status:
+    if same(wanted, cluster.status):
         return
     await ctx.write_status(kinds.EDGE_CLUSTER, live, wanted.wire())
     for problem in problems:
@@ -199,6 +200,6 @@ async def _stall(ctx: Context, live: Object, message: str) -> None:
     last = parse(EdgeClusterStatus, live.get("status") or {})
     before = EdgeClusterStatus() if isinstance(last, str) else last
     wanted = status.stalled(before, live["metadata"].get("generation", 0), message, ctx.now())
-    if wanted != before:
+    if not same(wanted, before):
         await ctx.write_status(kinds.EDGE_CLUSTER, live, wanted.wire())
         ctx.recorder.warning(kinds.EDGE_CLUSTER, live, Reason.INVALID_SPEC, message)

@@ -34,6 +34,7 @@ from omnixan_operator.reconcile import afterwards, dispatch, programs, results, 
 from omnixan_operator.reconcile.context import Context, alive, condition, parse, parse_cluster, paused
 from omnixan_operator.reconcile.offers import offers
 from omnixan_operator.status import quantumjob as status
+from omnixan_operator.status.same import same
 from omnixan_operator.store import (
     RUNS_BY_JOB,
     controller_of,
@@ -227,7 +228,7 @@ async def _write(ctx: Context, live: Object, job: QuantumJob, wanted: QuantumJob
     """Write the status if it differs; whether it did."""
     key = key_of(kinds.QUANTUM_JOB, live)
     written = parse(QuantumJobStatus, live.get("status") or {}) if key in ctx.unwritten else job.status
-    if wanted == written:
+    if not isinstance(written, str) and same(wanted, written):
         return False
     await ctx.write_status(kinds.QUANTUM_JOB, live, wanted.wire())
     return True
@@ -237,7 +238,7 @@ async def _stall(ctx: Context, live: Object, message: str) -> None:
     last = parse(QuantumJobStatus, live.get("status") or {})
     before = QuantumJobStatus() if isinstance(last, str) else last
     wanted = status.stalled(before, live["metadata"].get("generation", 0), message, ctx.now())
-    if wanted != before:
+    if not same(wanted, before):
         await ctx.write_status(kinds.QUANTUM_JOB, live, wanted.wire())
         ctx.recorder.warning(kinds.QUANTUM_JOB, live, Reason.INVALID_SPEC, message)
 
