@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from dataclasses import asdict, replace
 
-from tests.faults.bugs import BUGS
+from tests.faults.bugs import BUGS, NOT_FOUND
 from tests.faults.episode import Episode, Report, Story
 from tests.faults.replayable import become_replayable
 from tests.faults.virtualtime import CLIENT
@@ -92,7 +92,7 @@ def main() -> int:
     parser.add_argument("--trace", action="store_true", help="tell everything that happens")
     parser.add_argument("--list", help="seeds, separated by commas")
     parser.add_argument("--json", action="store_true", help="one line of JSON a seed")
-    parser.add_argument("--bug", choices=sorted(BUGS), help="play with a seeded bug of the operator")
+    parser.add_argument("--bug", choices=sorted(BUGS | NOT_FOUND), help="play with a seeded bug of the operator")
     given = parser.parse_args()
     become_replayable()
     story = replace(
@@ -103,7 +103,7 @@ def main() -> int:
     failed, start = 0, time.monotonic()
     names: Counter[str] = Counter()
     for seed in seeds:
-        with BUGS[given.bug].applied() if given.bug else contextlib.nullcontext():
+        with (BUGS | NOT_FOUND)[given.bug].applied() if given.bug else contextlib.nullcontext():
             report = _play(seed, story, given.trace)
         failed += bool(report.violations)
         names.update({violation.invariant for violation in report.violations})
