@@ -192,8 +192,10 @@ RUN, BACK, ERROR = "one run per job and attempt", "attempts do not go back", "no
 
 NOT_FOUND: dict[str, Bug] = {
     "draining-nodes-get-runs": Bug(_draining_nodes_get_runs, (PLACE,)),
+    "failures-are-retried-at-once": Bug(_failures_are_retried_at_once, (HOT,), ("--outage", "300")),
 }
-"""Bugs that forty seeds have not found: the stories come too seldom to where they show."""
+"""Bugs that are not shown to be found: forty seeds come too seldom to where the first shows, and the second makes a story
+so long that none was played to its end."""
 
 BUGS: dict[str, Bug] = {
     "attempt-is-used-again": Bug(_attempt_is_used_again, (RUN, BACK, END, HOT)),
@@ -201,7 +203,6 @@ BUGS: dict[str, Bug] = {
     "a-list-after-410-is-not-compared": Bug(_a_list_after_410_is_not_compared, (END,), first_seed=16),
     "status-is-written-without-comparing": Bug(_status_is_written_without_comparing, (NO_CHANGE, SILENCE, HOT)),
     "a-failed-key-is-dropped": Bug(_a_failed_key_is_dropped, (END,), first_seed=16),
-    "failures-are-retried-at-once": Bug(_failures_are_retried_at_once, (HOT,), ("--outage", "300")),
     "runs-of-gone-jobs-are-left": Bug(_runs_of_gone_jobs_are_left, (END,)),
     "a-result-is-mixed-up": Bug(_a_result_is_mixed_up, (RESULT,)),
     "deletions-are-not-taken-in": Bug(_deletions_are_not_taken_in, (END, HOT, NO_CHANGE)),
