@@ -13,10 +13,9 @@ from typing import Any
 from unittest.mock import patch
 
 from omnixan.edge_network.api.meta import CLAIM_LABEL
-from omnixan.edge_network.api.quantumjob import QuantumJobStatus
 from omnixan_operator import controller, feed, kinds, queue, resync, store
 from omnixan_operator.decide import claiming, joblife, placement
-from omnixan_operator.reconcile import claims, context, edgecluster, results
+from omnixan_operator.reconcile import claims, context, edgecluster, quantumjob, results
 from omnixan_operator.store import uid_of
 
 Patches = Iterator[Any]
@@ -76,7 +75,8 @@ def _a_list_after_410_is_not_compared() -> Patches:
 
 
 def _status_is_written_without_comparing() -> Patches:
-    yield patch.object(QuantumJobStatus, "__eq__", lambda self, other: False)
+    for module in (quantumjob, edgecluster):
+        yield patch.object(module, "same", lambda wanted, last: False)
 
 
 def _a_failed_key_is_dropped() -> Patches:
@@ -191,11 +191,13 @@ POOL, PLACE, RESULT, HOT = "a node in one pool at most", "runs only where they b
 RUN, BACK, ERROR = "one run per job and attempt", "attempts do not go back", "no unforeseen error"
 
 NOT_FOUND: dict[str, Bug] = {
+    "pausing-is-not-heeded": Bug(_pausing_is_not_heeded, (PLACE,)),
+    "work-begins-before-all-is-listed": Bug(_work_begins_before_all_is_listed, (POOL, END, NO_CHANGE, SILENCE)),
     "draining-nodes-get-runs": Bug(_draining_nodes_get_runs, (PLACE,)),
     "failures-are-retried-at-once": Bug(_failures_are_retried_at_once, (HOT,), ("--outage", "300")),
 }
-"""Bugs that are not shown to be found: forty seeds come too seldom to where the first shows, and the second makes a story
-so long that none was played to its end."""
+"""Bugs that are not shown to be found: forty seeds came to no violation, and retries at once make a story so long that none
+was played to its end."""
 
 BUGS: dict[str, Bug] = {
     "attempt-is-used-again": Bug(_attempt_is_used_again, (RUN, BACK, END, HOT)),
@@ -209,8 +211,7 @@ BUGS: dict[str, Bug] = {
     "drift-is-not-seen": Bug(_drift_is_not_seen, (END,)),
     "claims-are-never-released": Bug(_claims_are_never_released, (END, HOT)),
     "claims-of-others-are-not-seen": Bug(_claims_of_others_are_not_seen, (POOL, END)),
-    "pausing-is-not-heeded": Bug(_pausing_is_not_heeded, (PLACE,)),
-    "owned-twins-are-not-pruned": Bug(_owned_twins_are_not_pruned, (END,)),
+    "owned-twins-are-not-pruned": Bug(_owned_twins_are_not_pruned, (END,), first_seed=10),
     "a-label-makes-a-deleted-node-anew": Bug(
         _a_label_makes_a_deleted_node_anew, ("the operator makes no node", NO_CHANGE), first_seed=6
     ),
@@ -218,6 +219,5 @@ BUGS: dict[str, Bug] = {
     "a-late-event-overwrites-a-newer-state": Bug(
         _a_late_event_overwrites_a_newer_state, (END, NO_CHANGE, RUN, ERROR), first_seed=26
     ),
-    "work-begins-before-all-is-listed": Bug(_work_begins_before_all_is_listed, (POOL, END, NO_CHANGE, SILENCE)),
 }
 """By name; `python -m tests.faults --bug NAME --seeds 0-9` looks for one."""
