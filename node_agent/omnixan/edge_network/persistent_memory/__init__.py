@@ -1,0 +1,39 @@
+"""What must survive a power cut: media found by proof, one store on all of them.
+
+A `Medium` is a fixed run of bytes that can be made durable in ranges; `Tier` says by which means, best first: device-dax,
+fsdax, O_DIRECT, an ordinary file. Only the standard library is needed.
+"""
+
+from __future__ import annotations
+
+from omnixan.edge_network.persistent_memory.medium import (
+    Ack,
+    Medium,
+    MediumBusy,
+    MediumClosed,
+    MediumError,
+    MediumFull,
+    MediumMissing,
+    MediumReadOnly,
+    MediumUnsuitable,
+    OutOfRange,
+    StoreLocked,
+    Tier,
+    TierTooLow,
+)
+
+__all__ = [
+    "Ack",
+    "Medium",
+    "MediumBusy",
+    "MediumClosed",
+    "MediumError",
+    "MediumFull",
+    "MediumMissing",
+    "MediumReadOnly",
+    "MediumUnsuitable",
+    "OutOfRange",
+    "StoreLocked",
+    "Tier",
+    "TierTooLow",
+]
