@@ -37,6 +37,10 @@ test-api: setup ## schemas, rules, operator and agent against a real etcd and ku
 test-faults: setup ## the real operator in virtual time: bad weather, deaths, seeded bugs
 	@$(PY) -m pytest tests/faults
 
+.PHONY: test-guest
+test-guest: setup ## our store on real DAX in a virtual machine, whose power is cut
+	@$(PY) -m pytest tests/guest
+
 .PHONY: test-e2e
 test-e2e: setup ## what users do, on a real four-node cluster
 	@$(PY) -m e2e.cluster locked -- $(PY) -m pytest e2e/scenarios

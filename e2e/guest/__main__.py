@@ -1,0 +1,46 @@
+"""`python -m e2e.guest`: our store on real DAX in a virtual machine, a power cut, and what is found afterwards.
+
+Exits with 1 if an acknowledged record is lost, or something passes for persistent memory that is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+
+from e2e.cluster.steps import Steps
+from e2e.guest.power_cut import Found, power_cut, shortcomings
+
+
+def _text(found: Found, wrong: list[str]) -> str:
+    after = found["secondBoot"]
+    lines = [f"{'folder':<18} {'mounted with':<26} {'MAP_SYNC':<26} is_pmem"]
+    for folder, fact in after.items():
+        if folder.startswith("/mnt/"):
+            lines.append(f"{folder:<18} {fact['mount']:<26} {fact['mapSync']:<26} {fact['isPmem']}")
+    records = found["lastAcknowledged"] + 1
+    lines += [
+        f"power cut after {records} acknowledged records (seed {found['seed']}, Linux {found['kernel']})",
+        f"  in the store     {records - len(after['verified']['lost'])} of {records}",
+        f"  in the control   {after['verified']['control']} of {records} (written without a flush)",
+        *(f"WRONG: {sentence}" for sentence in wrong),
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Parse the options, cut the power, say what was found."""
+    parser = argparse.ArgumentParser(prog="python -m e2e.guest", description=__doc__)
+    parser.add_argument("--seed", type=int, help="records and moment of the power cut (random)")
+    parser.add_argument("--output", choices=("text", "json"), default="text")
+    options = parser.parse_args()
+    seed = secrets.randbelow(1 << 32) if options.seed is None else options.seed
+    found = power_cut(seed, Steps())
+    wrong = shortcomings(found)
+    print(json.dumps(found | {"wrong": wrong}, indent=1) if options.output == "json" else _text(found, wrong))
+    raise SystemExit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
