@@ -6,6 +6,19 @@ fsdax, O_DIRECT, an ordinary file. Only the standard library is needed.
 
 from __future__ import annotations
 
+from omnixan.edge_network.persistent_memory.errors import (
+    BadArgument,
+    Closed,
+    Corrupt,
+    Failed,
+    NewerFormat,
+    NotAStore,
+    PositionGone,
+    ReadOnly,
+    StoreError,
+    StoreFull,
+    TooLarge,
+)
 from omnixan.edge_network.persistent_memory.medium import (
     Ack,
     Medium,
@@ -21,9 +34,16 @@ from omnixan.edge_network.persistent_memory.medium import (
     Tier,
     TierTooLow,
 )
+from omnixan.edge_network.persistent_memory.store import Damage, Entry, Record, Report, Store
 
 __all__ = [
     "Ack",
+    "BadArgument",
+    "Closed",
+    "Corrupt",
+    "Damage",
+    "Entry",
+    "Failed",
     "Medium",
     "MediumBusy",
     "MediumClosed",
@@ -32,8 +52,18 @@ __all__ = [
     "MediumMissing",
     "MediumReadOnly",
     "MediumUnsuitable",
+    "NewerFormat",
+    "NotAStore",
     "OutOfRange",
+    "PositionGone",
+    "ReadOnly",
+    "Record",
+    "Report",
+    "Store",
+    "StoreError",
+    "StoreFull",
     "StoreLocked",
     "Tier",
     "TierTooLow",
+    "TooLarge",
 ]
