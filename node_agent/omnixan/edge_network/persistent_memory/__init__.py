@@ -34,6 +34,9 @@ from omnixan.edge_network.persistent_memory.medium import (
     Tier,
     TierTooLow,
 )
+from omnixan.edge_network.persistent_memory.mode import Mode
+from omnixan.edge_network.persistent_memory.opening import open_medium
+from omnixan.edge_network.persistent_memory.proof import Proof, prove
 from omnixan.edge_network.persistent_memory.store import Damage, Entry, Record, Report, Store
 
 __all__ = [
@@ -52,10 +55,12 @@ __all__ = [
     "MediumMissing",
     "MediumReadOnly",
     "MediumUnsuitable",
+    "Mode",
     "NewerFormat",
     "NotAStore",
     "OutOfRange",
     "PositionGone",
+    "Proof",
     "ReadOnly",
     "Record",
     "Report",
@@ -66,4 +71,6 @@ __all__ = [
     "Tier",
     "TierTooLow",
     "TooLarge",
+    "open_medium",
+    "prove",
 ]

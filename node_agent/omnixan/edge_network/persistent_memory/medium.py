@@ -23,16 +23,20 @@ WORD = 8
 
 
 class Tier(StrEnum):
-    """By which means a medium is durable, best first; found by proof, never by a mount option."""
+    """By which means a medium is durable, best first; found by proof, never by a mount option.
+
+    `EMULATION` promises nothing across a power cut: a file system in memory, or DAX code run on an ordinary file.
+    """
 
     T0 = "device-dax"
     T1 = "fsdax"
     T2 = "direct"
     T3 = "file"
+    EMULATION = "emulation"
 
     @property
     def rank(self) -> int:
-        """0 for the best tier, 3 for the last."""
+        """0 for the best tier; a larger one is worse."""
         return list(Tier).index(self)
 
     @property
@@ -42,8 +46,8 @@ class Tier(StrEnum):
 
     @property
     def label(self) -> str:
-        """Name and word together, as labels and status show it: `T1-fsdax`."""
-        return f"{self.name}-{self.value}"
+        """Name and word together, as labels and status show it: `T1-fsdax`; `emulation` has no number."""
+        return self.value if self is Tier.EMULATION else f"{self.name}-{self.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +173,7 @@ class OutOfRange(MediumError, ValueError):
 _BY_ERRNO: dict[int, tuple[type[MediumError], str]] = {
     errno.ENOSPC: (MediumFull, "free space on this file system or ask for a smaller size"),
     errno.EDQUOT: (MediumFull, "raise the quota or ask for a smaller size"),
-    errno.EFBIG: (MediumFull, "raise the file size limit (ulimit -f) or ask for a smaller size"),
+    errno.EFBIG: (MediumFull, "ask for a smaller size or raise the file size limit (ulimit -f)"),
     errno.EROFS: (MediumReadOnly, "mount it writable or choose another path"),
     errno.EACCES: (MediumReadOnly, "give this user read and write permission or choose another path"),
     errno.EPERM: (MediumReadOnly, "give this user read and write permission or choose another path"),
@@ -181,14 +185,20 @@ _BY_ERRNO: dict[int, tuple[type[MediumError], str]] = {
     errno.EBUSY: (MediumBusy, "end what uses the device (a mount, a file system) first"),
     errno.ETXTBSY: (MediumBusy, "end what uses the file first"),
 }
+REOPEN = "then close and reopen it: recovery keeps what is durable"
+"""What to do after a failed flush: the kernel may have dropped the pages, and would answer "done" the next time."""
+
 _BROKEN = "check the kernel log and replace the medium; what was acknowledged before stays as it was"
 
 
-def from_oserror(error: OSError, path: str | Path, doing: str) -> MediumError:
-    """The named error for what the system answered while `doing` (a phrase such as "preallocating 4096 bytes") at `path`."""
+def from_oserror(error: OSError, path: str | Path, doing: str, *, then: str = "") -> MediumError:
+    """The named error for what the system answered while `doing` (a phrase such as "preallocating 4096 bytes") at `path`.
+
+    `then` is what to do after the remedy.
+    """
     kind, remedy = _BY_ERRNO.get(error.errno or 0, (MediumError, _BROKEN))
     said = error.strerror or str(error)
-    return kind(path, f"{doing} failed: {said}", remedy, errno=error.errno)
+    return kind(path, f"{doing} failed: {said}", f"{remedy}; {then}" if then else remedy, errno=error.errno)
 
 
 def check_range(path: str | Path, size: int, offset: int, length: int) -> None:
