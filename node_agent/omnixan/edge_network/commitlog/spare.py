@@ -23,9 +23,13 @@ class Spare:
         self._medium: Medium | None = None
 
     def prepare(self, number: int) -> None:
-        """Begin to make segment `number`. If that fails, `take` tries again and says why."""
+        """Begin to make segment `number`, after `take` or for the first time.
+
+        If that fails, `take` tries again and says why.
+        """
         if not self._segments.concurrent:
             return
+        assert self._thread is None and self._medium is None, "one is prepared already"
         self._number = number
         self._thread = threading.Thread(target=self._make, name="log-segment", daemon=True)
         self._thread.start()

@@ -62,7 +62,7 @@ class Writer:
             placed, medium = last
             self._number, self._planned = placed.number, placed.head
             _adopt(medium, placed.head, tail)
-        self._spare.prepare(self._number + 1)
+            self._spare.prepare(self._number + 1)
 
     @property
     def capacity(self) -> int:
