@@ -16,6 +16,25 @@ MIB = 128
 CUT_BETWEEN = (20, 400)
 """The power goes after one of these records."""
 
+FSDAX, DEVDAX, DISK, VIRTIO = "/mnt/fsdax", "/dev/dax2.0", "/mnt/disk", "/mnt/virtio-pmem"
+CONTROL = "/mnt/control/records"
+STORES = {f"{FSDAX}/store": "T1", DEVDAX: "T0"}
+
+_REFUSED = {"mapSync": "Operation not supported", "isPmem": 0}
+_NVDIMMS: dict[str, dict[str, Any]] = {
+    FSDAX: {"mount": "rw,relatime,dax=always", "mapSync": "accepted", "isPmem": 1, "tier": "T1"},
+    "/mnt/control": _REFUSED,
+    DEVDAX: {"tier": "T0"},
+}
+_OTHER_STORES: dict[str, dict[str, Any]] = {f"{path}/store": {"tier": "T3", "right": True} for path in (VIRTIO, DISK)}
+DEVICES = {
+    "firstBoot": _NVDIMMS,
+    "secondBoot": _NVDIMMS
+    | {VIRTIO: _REFUSED | {"mount": "rw,relatime,dax=always", "tier": "T3"}, DISK: _REFUSED | {"tier": "T3"}}
+    | _OTHER_STORES,
+}
+"""What each boot must say of each path: what the kernel and libpmem say, and the tier that our code finds."""
+
 Found = dict[str, Any]
 
 
@@ -28,7 +47,7 @@ def power_cut(seed: int, steps: Steps) -> Found:
     target = random.Random(seed).randint(*CUT_BETWEEN)
     folder = scratch_folder("power-cut")
     try:
-        hardware = Hardware(folder, nvdimms=(MIB, MIB), virtio_pmem=MIB, disk=MIB)
+        hardware = Hardware(folder, nvdimms=(MIB, MIB, MIB), virtio_pmem=MIB, disk=MIB)
         with steps.step(f"boot, write, cut the power at record {target}"):
             with Machine(guest, hardware, [{"step": "prepare"}, {"step": "write", "with": {"seed": seed}}]) as machine:
                 reached = machine.acknowledged(target)
@@ -44,40 +63,30 @@ def power_cut(seed: int, steps: Steps) -> Found:
         "seed": seed,
         "kernel": guest.version,
         "lastAcknowledged": last,
-        "firstBoot": by_name(first_boot),
-        "secondBoot": by_name(second_boot),
+        "firstBoot": by_path(first_boot),
+        "secondBoot": by_path(second_boot),
     }
 
 
-def by_name(said: list[dict[str, Any]]) -> Found:
-    """What a boot said: folder (or what was done) -> the rest."""
-    facts = {}
-    for fact in said:
-        rest = dict(fact)
-        what = rest.pop("what")
-        facts[rest.pop("folder", what)] = rest
-    return facts
+def by_path(said: list[dict[str, Any]]) -> Found:
+    """What a boot said: path of a folder, device or store -> the facts."""
+    return {fact["path"]: {name: fact[name] for name in fact if name != "path"} for fact in said if "path" in fact}
 
 
 def shortcomings(found: Found) -> list[str]:
     """What is not as it must be, one sentence each; empty if all is well."""
     wrong = []
-    records = found["lastAcknowledged"] + 1
     for boot in ("firstBoot", "secondBoot"):
-        subject, control = found[boot]["/mnt/subject"], found[boot]["/mnt/control"]
-        if (subject["mapSync"], subject["isPmem"]) != ("accepted", 1):
-            wrong.append(f"{boot}: the NVDIMM is not DAX: {subject}")
-        if control["isPmem"] or control["mapSync"] == "accepted":
-            wrong.append(f"{boot}: the control is DAX although it is mounted without: {control}")
-    after = found["secondBoot"]["verified"]
-    if after["lost"]:
-        wrong.append(f"{len(after['lost'])} of {records} acknowledged records are lost or wrong: {after['lost'][:20]}")
-    if after["control"] >= records:
+        for path, expected in DEVICES[boot].items():
+            is_as = {name: found[boot][path].get(name) for name in expected}
+            if is_as != expected:
+                wrong.append(f"{boot}, {path}: {is_as} where {expected} must be")
+    records = found["lastAcknowledged"] + 1
+    after = found["secondBoot"]
+    for path, tier in STORES.items():
+        if after[path]["tier"] != tier:
+            wrong.append(f"{path} stands at {after[path]['tier']} in the second boot, not at {tier}")
+        wrong += [f"{path}: {sentence}" for sentence in after[path]["wrong"]]
+    if after[CONTROL]["there"] >= records:
         wrong.append(f"the control lost nothing of {records} records without a flush: the power cut was none")
-    virtio = found["secondBoot"]["/mnt/virtio-pmem"]
-    if "dax=always" not in virtio["mount"].split(","):
-        wrong.append(f"virtio-pmem is not mounted with DAX, so nothing was shown with it: {virtio['mount']}")
-    for other in ("/mnt/virtio-pmem", "/mnt/disk"):
-        if found["secondBoot"][other]["isPmem"] or found["secondBoot"][other]["mapSync"] == "accepted":
-            wrong.append(f"{other} passes for persistent memory: {found['secondBoot'][other]}")
     return wrong

@@ -9,7 +9,6 @@ import traceback
 from pathlib import Path
 
 from e2e.guest.inside.host import Host
-from e2e.guest.inside.steps import STEPS
 from e2e.guest.inside.system import mount
 
 FINIT_MODULE = 313
@@ -27,6 +26,8 @@ def main() -> None:
     os.environ |= {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C.UTF-8"}
     host = Host()
     try:
+        from e2e.guest.inside.steps import STEPS  # here, so that an import that fails is told too
+
         _load_modules()
         for step in json.loads(Path("/task.json").read_text()):
             STEPS[step["step"]](host, **step.get("with", {}))
