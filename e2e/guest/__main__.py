@@ -10,23 +10,24 @@ import json
 import secrets
 
 from e2e.cluster.steps import Steps
-from e2e.guest.power_cut import Found, power_cut, shortcomings
+from e2e.guest.power_cut import CONTROL, STORES, Found, power_cut, shortcomings
 
 
 def _text(found: Found, wrong: list[str]) -> str:
     after = found["secondBoot"]
-    lines = [f"{'folder':<18} {'mounted with':<26} {'MAP_SYNC':<26} is_pmem"]
-    for folder, fact in after.items():
-        if folder.startswith("/mnt/"):
-            lines.append(f"{folder:<18} {fact['mount']:<26} {fact['mapSync']:<26} {fact['isPmem']}")
+    lines = [f"{'path':<24} {'mounted with':<26} {'MAP_SYNC':<26} {'is_pmem':<8} tier"]
+    for path, fact in after.items():
+        if "tier" in fact:
+            kernel = (fact.get(name, "") for name in ("mount", "mapSync", "isPmem"))
+            lines.append("{:<24} {:<26} {:<26} {:<8} {}".format(path, *kernel, fact["tier"]))
     records = found["lastAcknowledged"] + 1
-    lines += [
-        f"power cut after {records} acknowledged records (seed {found['seed']}, Linux {found['kernel']})",
-        f"  in the store     {records - len(after['verified']['lost'])} of {records}",
-        f"  in the control   {after['verified']['control']} of {records} (written without a flush)",
-        *(f"WRONG: {sentence}" for sentence in wrong),
-    ]
-    return "\n".join(lines)
+    lines.append(f"power cut after {records} acknowledged records (seed {found['seed']}, Linux {found['kernel']})")
+    for path in STORES:
+        fact = after[path]
+        state = "all as acknowledged" if not fact["wrong"] else f"{len(fact['wrong'])} WRONG"
+        lines.append(f"  {path:<22} {state}; {fact['inFlight']} more were under way")
+    lines.append(f"  {CONTROL:<22} {after[CONTROL]['there']} of {records}, written without a flush")
+    return "\n".join([*lines, *(f"WRONG: {sentence}" for sentence in wrong)])
 
 
 def main() -> None:

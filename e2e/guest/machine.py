@@ -95,6 +95,7 @@ class Machine:
             *hardware.arguments(),
         ]
         self.said: list[dict[str, Any]] = []
+        self._first_ack = self._last_ack = (-1, 0.0)
         self._lines: queue.Queue[str | object] = queue.Queue()
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
@@ -123,6 +124,12 @@ class Machine:
     def acknowledged(self, number: int, *, seconds: float = 600) -> int:
         """Wait for the acknowledgement of record `number` or a later one; returns which. Raises GuestFailed."""
         return self._until(lambda line: acknowledgement(line) >= number, f"the acknowledgement of record {number}", seconds)
+
+    @property
+    def seconds_per_record(self) -> float:
+        """The mean time between the acknowledgements so far."""
+        (first, begin), (last, end) = self._first_ack, self._last_ack
+        return (end - begin) / (last - first) if last > first else 0.0
 
     def finish(self, *, seconds: float = 600) -> list[dict[str, Any]]:
         """Wait until all steps are done and the machine has switched itself off; returns what it said."""
@@ -163,8 +170,11 @@ class Machine:
                 self.said.append(said)
                 if said["what"] == "failed":
                     raise self._failure(f"says {said['error']}\n{said['trace']}")
+            if (number := acknowledgement(line)) >= 0:
+                self._last_ack = (number, time.monotonic())
+                self._first_ack = self._last_ack if self._first_ack[0] < 0 else self._first_ack
             if arrived(line):
-                return acknowledgement(line)
+                return number
 
     def _failure(self, what: str) -> GuestFailed:
         said = "\n".join(json.dumps(fact) for fact in self.said if fact["what"] != "failed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,8 +18,10 @@ from e2e.cluster.golang import program
 from e2e.cluster.images import ensure_images
 from e2e.cluster.interface import Cluster
 from e2e.cluster.pypi import helm
+from e2e.cluster.steps import Steps
 from e2e.faults import leaders, nodes, releases
 from e2e.faults.field import Field
+from e2e.guest import power_cut
 from e2e.kubectl import Kubectl
 
 TENANT = "soak"
@@ -127,6 +130,13 @@ def _flux(_ground: Ground, _number: int) -> dict[str, Any]:
     return {"figures": "docs/figures/flux.json"}
 
 
+def _power_cuts(_ground: Ground, _number: int) -> dict[str, Any]:
+    found = power_cut.power_cut(secrets.randbelow(1 << 32), Steps())
+    wrong = power_cut.shortcomings(found)
+    assert not wrong, f"seed {found['seed']}: {wrong}"
+    return power_cut.summary(found)
+
+
 def _scenarios(ground: Ground, _number: int) -> dict[str, Any]:
     assert ground.cluster
     return _pytest("e2e/scenarios", OMNIXAN_KEEP_CLUSTER="1")
@@ -141,5 +151,6 @@ PARTS = {
     "load": Part("10,000 jobs, 1,000 EdgeClusters: see e2e/load", 1, _load, report="load-rounds"),
     "faults": Part("thousands of seeds of the fault simulation: see tests/faults", 1, _faults, report="faults-rounds"),
     "flux": Part("Flux's real controllers wait for our kinds: see e2e/gitops/flux.py", 1, _flux, report="flux-rounds"),
+    "power-cuts": Part("a virtual machine with NVDIMMs loses power while our store writes: see e2e/guest", 20, _power_cuts),
     "scenarios": Part("all scenarios of `make test` on one cluster", 3, _scenarios),
 }

@@ -43,8 +43,8 @@ def others(host: Host) -> None:
         try:
             open_medium(f"{folder}/dax-only", STORE_BYTES, "dax").close()
         except MediumError as error:
-            refused = f"{error.reason}: {error}"
-        right = record is not None and record.value == b"too"
+            refused = error.reason
+        right = record is not None and bytes(record.value) == b"too"
         host.says("store", path=f"{folder}/store", tier=ack.tier.name, right=right, daxRefused=refused)
 
 

@@ -4,47 +4,55 @@ from typing import Any
 
 import pytest
 
-from e2e.guest.power_cut import by_name, shortcomings
+from e2e.guest.power_cut import CONTROL, DEVDAX, DEVICES, FSDAX, VIRTIO, by_path, shortcomings, summary
 
-DAX = {"mount": "rw,relatime,dax=always", "mapSync": "accepted", "isPmem": 1}
-PLAIN = {"mount": "rw,relatime", "mapSync": "Operation not supported", "isPmem": 0}
-GOOD: dict[str, Any] = {
-    "lastAcknowledged": 88,
-    "firstBoot": {"/mnt/subject": DAX, "/mnt/control": PLAIN},
-    "secondBoot": {
-        "/mnt/subject": DAX,
-        "/mnt/control": PLAIN,
-        "/mnt/virtio-pmem": PLAIN | {"mount": "rw,relatime,dax=always"},
-        "/mnt/disk": PLAIN,
-        "verified": {"lost": [], "control": 3},
-    },
-}
+STORE = f"{FSDAX}/store"
+
+
+def _good() -> dict[str, Any]:
+    found: dict[str, Any] = {"seed": 1, "kernel": "6.1", "lastAcknowledged": 88} | copy.deepcopy(DEVICES)
+    for path in (STORE, DEVDAX):
+        found["secondBoot"][path] |= {"wrong": [], "there": 81, "inFlight": 1, "openSeconds": 0.1}
+    found["secondBoot"][CONTROL] = {"there": 3}
+    return found
 
 
 def test_a_run_as_it_must_be_has_no_shortcomings() -> None:
-    assert shortcomings(GOOD) == []
+    assert shortcomings(_good()) == []
 
 
 @pytest.mark.parametrize(
-    ("boot", "what", "change", "said"),
+    ("boot", "path", "change", "said"),
     [
-        ("secondBoot", "verified", {"lost": [17]}, r"1 of 89 acknowledged records are lost or wrong: \[17\]"),
-        ("secondBoot", "verified", {"control": 89}, "the power cut was none"),
-        ("firstBoot", "/mnt/subject", {"isPmem": 0}, "firstBoot: the NVDIMM is not DAX"),
-        ("secondBoot", "/mnt/subject", {"mapSync": "accepted, and smaps does not say so"}, "the NVDIMM is not DAX"),
-        ("firstBoot", "/mnt/control", {"isPmem": 1}, "the control is DAX"),
-        ("secondBoot", "/mnt/virtio-pmem", {"mapSync": "accepted"}, "/mnt/virtio-pmem passes for persistent memory"),
-        ("secondBoot", "/mnt/virtio-pmem", {"mount": "rw"}, "is not mounted with DAX"),
-        ("secondBoot", "/mnt/disk", {"isPmem": 1}, "/mnt/disk passes for persistent memory"),
+        ("secondBoot", STORE, {"wrong": ["record 17 is lost"]}, "/mnt/fsdax/store: record 17 is lost"),
+        ("secondBoot", DEVDAX, {"wrong": ["record 17 is lost"]}, "/dev/dax2.0: record 17 is lost"),
+        ("secondBoot", CONTROL, {"there": 89}, "the power cut was none"),
+        ("firstBoot", FSDAX, {"isPmem": 0}, "firstBoot, /mnt/fsdax: .*'isPmem': 0"),
+        ("secondBoot", FSDAX, {"mapSync": "accepted, and smaps does not say so"}, "secondBoot, /mnt/fsdax"),
+        ("secondBoot", FSDAX, {"tier": "T3"}, "'tier': 'T3'.* where .*'tier': 'T1'"),
+        ("firstBoot", "/mnt/control", {"isPmem": 1}, "firstBoot, /mnt/control"),
+        ("secondBoot", STORE, {"tier": "T3"}, "secondBoot, /mnt/fsdax/store"),
+        ("secondBoot", VIRTIO, {"tier": "T1"}, "secondBoot, /mnt/virtio-pmem"),
+        ("secondBoot", VIRTIO, {"mount": "rw"}, "secondBoot, /mnt/virtio-pmem"),
+        ("secondBoot", f"{VIRTIO}/store", {"daxRefused": ""}, "secondBoot, /mnt/virtio-pmem/store"),
+        ("secondBoot", "/mnt/disk/store", {"right": False}, "secondBoot, /mnt/disk/store"),
     ],
 )
-def test_each_thing_that_is_wrong_is_told(boot: str, what: str, change: dict[str, Any], said: str) -> None:
-    found = copy.deepcopy(GOOD)
-    found[boot][what] = found[boot][what] | change
+def test_each_thing_that_is_wrong_is_told(boot: str, path: str, change: dict[str, Any], said: str) -> None:
+    found = _good()
+    found[boot][path] = found[boot][path] | change
     (sentence,) = shortcomings(found)
     assert re.search(said, sentence)
 
 
-def test_facts_are_found_by_folder_or_by_name() -> None:
-    said = [{"what": "prepared", "folder": "/mnt/x", "isPmem": 1}, {"what": "done"}]
-    assert by_name(said) == {"/mnt/x": {"isPmem": 1}, "done": {}}
+def test_facts_about_a_path_are_put_together() -> None:
+    said = [{"what": "device", "path": "/x", "isPmem": 1}, {"what": "store", "path": "/x", "tier": "T1"}, {"what": "done"}]
+    assert by_path(said) == {"/x": {"isPmem": 1, "tier": "T1"}}
+
+
+def test_a_summary_counts_what_is_wrong_in_all_stores() -> None:
+    found = _good()
+    found["secondBoot"][STORE]["wrong"] = ["a"]
+    found["secondBoot"][DEVDAX]["wrong"] = ["b", "c"]
+    assert summary(found)["wrong"] == 3
+    assert summary(found)["acknowledged"] == 89
