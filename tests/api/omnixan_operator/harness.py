@@ -166,7 +166,8 @@ class Agents:
     def __init__(self, kube: Kube) -> None:
         self.kube = kube
         self.qubits: dict[str, int] = {}
-        self.work = True
+        self._works = True
+        self._stepping = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -178,10 +179,22 @@ class Agents:
         self._stop.set()
         self._thread.join()
 
+    @property
+    def work(self) -> bool:
+        """Whether they run what waits."""
+        return self._works
+
+    @work.setter
+    def work(self, works: bool) -> None:
+        # A step in hand ends first: it may have decided to work, and would finish a run that is made only afterwards.
+        with self._stepping:
+            self._works = works
+
     def _run(self) -> None:
         while not self._stop.wait(0.03):
             try:
-                self.step()
+                with self._stepping:
+                    self.step()
             except RefusedError:
                 continue  # what it looked at is gone or changed; the next step sees
 
@@ -334,7 +347,10 @@ class Site:
             so = found.get("status") == status and reason in ("", found.get("reason"))
             return self.kube.get(kind, name) if so else None
 
-        found: Object = wait(f"{kind} {name} is {type_}={status} {reason}", holds)
+        try:
+            found: Object = wait(f"{kind} {name} is {type_}={status} {reason}", holds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its status is {self.kube.get(kind, name).get('status')}") from None
         return found
 
     def runs(self) -> list[Object]:
