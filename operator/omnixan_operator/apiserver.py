@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 from kubernetes.aio import client as kubernetes_client
@@ -23,6 +23,8 @@ from omnixan_operator.trim import FIELD_MANAGER
 CONCURRENT_REQUESTS = 16
 """More would only queue up in the API server, which answers 429 when it has enough."""
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30.0, sock_connect=10.0)
+PAGE = "500"
+"""Objects a page of a list."""
 LEADER_POLICY = "omnixan-edge-leader"
 """The admission policy by which only the Lease's holder writes; its name is in its refusals, which are 403 as others."""
 _APPLY = "application/apply-patch+yaml"
@@ -57,6 +59,16 @@ class InvalidError(ApiError):
 
 class ForbiddenError(ApiError):
     """401, 403: the operator may not do this (or the namespace is being deleted)."""
+
+
+class Known(NamedTuple):
+    """An object that there is."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: int
+    """Its resourceVersion."""
 
 
 class TooManyRequestsError(ApiError):
@@ -129,15 +141,24 @@ class ApiServer:
         """The object as it is now."""
         return await self._call("GET", "get", kind, kind.path(namespace, name))
 
-    async def list_metadata(self, kind: Kind, *, recent: bool = False) -> tuple[list[Object], int]:
-        """Metadata of all watched objects of a kind, and the list's resourceVersion.
+    async def list_known(self, kind: Kind) -> tuple[list[Known], int]:
+        """All watched objects of a kind as they are now, by name, and the list's resourceVersion.
 
-        `recent`: complete up to this moment; else as the server's watch cache has it, which is cheaper.
+        In pages, as there may be tens of thousands; one that expires on the way (410) is a TransientError.
         """
-        query = {} if recent else {"resourceVersion": "0"}
-        query |= {"labelSelector": kind.selector} if kind.selector else {}
-        answer = await self._call("GET", "list", kind, kind.path(), query=query, accept=_METADATA_ONLY)
-        return answer.get("items") or [], int(answer["metadata"]["resourceVersion"])
+        query = {"limit": PAGE} | ({"labelSelector": kind.selector} if kind.selector else {})
+        found: list[Known] = []
+        version = 0
+        while True:
+            answer = await self._call("GET", "list", kind, kind.path(), query=query, accept=_METADATA_ONLY)
+            for item in answer.get("items") or []:
+                metadata = item["metadata"]
+                place = (metadata.get("namespace", ""), metadata["name"], metadata.get("uid", ""))
+                found.append(Known(*place, int(metadata["resourceVersion"])))
+            version = version or int(answer["metadata"]["resourceVersion"])
+            if not (token := answer["metadata"].get("continue")):
+                return found, version
+            query["continue"] = token
 
     async def served(self, kind: Kind) -> bool:
         """Whether the server knows this kind already (its CRD may be younger than this process)."""

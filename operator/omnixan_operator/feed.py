@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable
 
 from omnixan_operator import kinds
+from omnixan_operator.arrivals import Arrivals
 from omnixan_operator.decide.heartbeat import Beat, beat
-from omnixan_operator.keys import Key, key_of
+from omnixan_operator.keys import Key
 from omnixan_operator.kinds import Kind, Object
 from omnixan_operator.queue import WorkQueue
-from omnixan_operator.store import Change, Store, name_of, namespace_of, uid_of, version_of
+from omnixan_operator.store import Change, Store, name_of, namespace_of, run_is_open, uid_of, version_of
 from omnixan_operator.triggers import everything, wakes
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Feed:
         self._queue = queue
         self._monotonic = monotonic
         self._beats: dict[tuple[str, str], Beat] = {}
+        self.arrivals = Arrivals()
         self.started = False
         self._leading = False
 
@@ -56,15 +58,18 @@ class Feed:
     def again(self, kind: Kind) -> None:
         """Reconcile all objects of a kind: something changed that all of them depend on."""
         if self._working:
-            for obj in self._store.all(kind):
-                self._queue.add(key_of(kind, obj))
+            for place in self._store.places(kind):
+                self._queue.add(Key(kind.name, *place))
 
     def put(self, kind: Kind, obj: Object) -> bool:
         """Take in an object as the API server gave it; whether something changed. Never raises."""
         try:
             if kind is kinds.LEASE:
                 self._listen(obj)
-            return self._wake(self._store.put(kind, obj))
+            change = self._store.put(kind, obj)
+            if kind is kinds.QUANTUM_RUN and self._working and _ended(change):
+                self.arrivals.keep(obj)
+            return self._wake(change)
         except Exception:  # an object that breaks its schema must not stop the watch of all others
             logger.exception("cannot take in %s %s", kind.name, obj.get("metadata", {}).get("name"))
             return False
@@ -96,3 +101,10 @@ class Feed:
             for key, after in wakes(change, self._store):
                 self._queue.add(key, after)
         return True
+
+
+def _ended(change: Change | None) -> bool:
+    """Whether a run that was under way is over."""
+    if change is None or change.old is None or change.new is None:
+        return False
+    return run_is_open(change.old) and not run_is_open(change.new)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from aiohttp import web
@@ -10,16 +9,15 @@ from prometheus_client import generate_latest
 
 from omnixan_operator import kinds
 from omnixan_operator.metrics import Metrics
-from omnixan_operator.store import Store, name_of, namespace_of
+from omnixan_operator.store import JOBS_BY_PHASE, Store, name_of, namespace_of
 
-PHASES = ("Pending", "Running", "Complete", "Failed")
+PHASES = ("Pending", "Running", "Suspended", "Complete", "Failed", "Cancelled")
 
 
 def snapshot(metrics: Metrics, store: Store) -> None:
     """Set the gauges that mirror the store."""
-    phases = Counter(job.get("status", {}).get("phase") or "Pending" for job in store.all(kinds.QUANTUM_JOB))
     for phase in PHASES:
-        metrics.jobs.labels(phase).set(phases[phase])
+        metrics.jobs.labels(phase).set(store.count_by(JOBS_BY_PHASE, phase))
     metrics.cluster_nodes.clear()
     for cluster in store.all(kinds.EDGE_CLUSTER):
         status, where = cluster.get("status", {}), (namespace_of(cluster), name_of(cluster))

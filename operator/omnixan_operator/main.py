@@ -23,6 +23,7 @@ from omnixan_operator.decide.election import DURATION
 from omnixan_operator.election import Elector, LeadershipLostError, identity
 from omnixan_operator.events import Recorder
 from omnixan_operator.feed import Feed
+from omnixan_operator.forgetful import NoMemories
 from omnixan_operator.http import Endpoint
 from omnixan_operator.keys import RECONCILED, Key
 from omnixan_operator.kinds import EDGE_CLUSTER, Kind
@@ -37,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS = 10.0
 HANGS = 4 * DURATION
+GARBAGE = (20_000, 20, 50)
+"""Thresholds of the garbage collector: JSON makes many objects and no cycles, and a collection walks over all of them."""
 
 
 class PartDiedError(RuntimeError):
@@ -111,6 +114,7 @@ async def _inform(api: ApiServer, feed: Feed, resync: Resync, identity: str, sto
     tasks = await kopf.spawn_tasks(
         registry=watch.registry(feed, resync),
         settings=watch.operator_settings(),
+        memories=NoMemories(),
         clusterwide=True,
         stop_flag=stop,
         # Without it kopf asks for the user's name, and the user of the container has none.
@@ -174,6 +178,7 @@ async def _end(tasks: list[asyncio.Task[None]], seconds: float) -> None:
 
 def main() -> int:
     """Entry point of the container; the exit status is 0 only after a signal to stop."""
+    gc.set_threshold(*GARBAGE)
     try:
         settings = from_environment()
     except SettingsError as error:

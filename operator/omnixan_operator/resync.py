@@ -14,11 +14,11 @@ import asyncio
 import contextlib
 import logging
 
-from omnixan_operator.apiserver import ApiError, ApiServer, NotFoundError
+from omnixan_operator.apiserver import ApiError, ApiServer, Known, NotFoundError
 from omnixan_operator.feed import Feed
 from omnixan_operator.kinds import WATCHED, Kind, Object
 from omnixan_operator.metrics import Metrics
-from omnixan_operator.store import Store, name_of, namespace_of, uid_of, version_of
+from omnixan_operator.store import Store, uid_of
 
 logger = logging.getLogger(__name__)
 
@@ -54,30 +54,34 @@ class Resync:
             elif loop.time() > since + IMPATIENT:
                 await self._fetch(missing)
             await asyncio.sleep(POLL)
-            for kind, objects in missing.items():
-                missing[kind] = [obj for obj in objects if not self._store.knows(kind, *_place(obj), uid_of(obj))]
+            for kind, known in missing.items():
+                # From the end: what comes in comes in the list's order, as a rule, so most looks end at once.
+                while known and self._store.knows(kind, *known[-1][:3]):
+                    known.pop()
         self._feed.start()
 
-    async def _everything(self, kind: Kind) -> list[Object]:
+    async def _everything(self, kind: Kind) -> list[Known]:
         while True:
             try:
-                return (await self._api.list_metadata(kind, recent=True))[0]
+                return (await self._api.list_known(kind))[0]
             except ApiError as error:
                 logger.warning("waiting for the list of %s: %s", kind.plural, error)
                 await asyncio.sleep(1.0)
 
-    async def _fetch(self, missing: dict[Kind, list[Object]]) -> None:
+    async def _fetch(self, missing: dict[Kind, list[Known]]) -> None:
         for kind, objects in missing.items():
-            for obj in objects:
+            for known in objects:
+                if self._store.knows(kind, *known[:3]):
+                    continue
                 try:
-                    found = await self._api.get(kind, *_place(obj))
+                    found = await self._api.get(kind, known.namespace, known.name)
                     self._feed.put(kind, found)
-                    if uid_of(found) != uid_of(obj):
-                        self._feed.gone(kind, obj)
+                    if uid_of(found) != known.uid:
+                        self._feed.gone(kind, _remains(known))
                 except NotFoundError:
-                    self._feed.gone(kind, obj)
+                    self._feed.gone(kind, _remains(known))
                 except ApiError as error:
-                    logger.warning("waiting for %s %s/%s: %s", kind.name, *_place(obj), error)
+                    logger.warning("waiting for %s %s/%s: %s", kind.name, known.namespace, known.name, error)
 
     def listed_again(self, kind: Kind) -> None:
         """kopf has listed this kind anew."""
@@ -107,22 +111,24 @@ class Resync:
 
     async def compare(self, kind: Kind) -> None:
         """Take out what is gone, look up what is newer than the store has it."""
-        before = {_place(obj): obj for obj in self._store.all(kind)}
-        listed, version = await self._api.list_metadata(kind)
-        present = {(*_place(obj), uid_of(obj)) for obj in listed}
-        for place, obj in before.items():
-            if (*place, uid_of(obj)) not in present and version > version_of(obj) and self._feed.gone(kind, obj, version):
+        before = [Known(*entry) for entry in self._store.versions(kind)]
+        listed, version = await self._api.list_known(kind)
+        present = {known[:3] for known in listed}
+        for known in before:
+            gone = known[:3] not in present and version > known.version
+            if gone and self._feed.gone(kind, _remains(known), version):
                 self._metrics.missed_deletions.labels(kind.name).inc()
-                logger.warning("%s %s/%s was deleted unseen", kind.name, *place)
-        for obj in listed:
-            known = self._store.get(kind, *_place(obj))
-            if known is None:
-                await self._look_up(kind, obj)
+                logger.warning("%s %s/%s was deleted unseen", kind.name, known.namespace, known.name)
+        for known in listed:
+            if self._store.get(kind, known.namespace, known.name) is None:
+                await self._look_up(kind, known)
 
-    async def _look_up(self, kind: Kind, obj: Object) -> None:
+    async def _look_up(self, kind: Kind, known: Known) -> None:
         with contextlib.suppress(NotFoundError):
-            self._feed.put(kind, await self._api.get(kind, *_place(obj)))
+            self._feed.put(kind, await self._api.get(kind, known.namespace, known.name))
 
 
-def _place(obj: Object) -> tuple[str, str]:
-    return namespace_of(obj), name_of(obj)
+def _remains(known: Known) -> Object:
+    """What is known of an object that is gone."""
+    place = {"namespace": known.namespace, "name": known.name, "uid": known.uid}
+    return {"metadata": place | {"resourceVersion": str(known.version)}}

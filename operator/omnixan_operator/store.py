@@ -15,6 +15,7 @@ from omnixan.edge_network.api.meta import CLAIM_LABEL
 from omnixan_operator import kinds
 from omnixan_operator.desired.common import claim_mark
 from omnixan_operator.kinds import Kind, Object
+from omnixan_operator.packing import Packed, is_settled, pack, unpack
 from omnixan_operator.trim import trim
 
 MAX_TOMBSTONES = 20_000
@@ -81,6 +82,11 @@ def run_is_open(run: Object) -> bool:
     return run.get("status", {}).get("state") not in ("Succeeded", "Failed")
 
 
+def phase_of(job: Object) -> str:
+    """A QuantumJob's phase; Pending before it has any."""
+    return str(job.get("status", {}).get("phase") or "Pending")
+
+
 def _job_is_open(job: Object) -> bool:
     return not job.get("status", {}).get("completionTime")
 
@@ -112,6 +118,7 @@ OPEN_JOBS_BY_NAMESPACE = Index(
     kinds.QUANTUM_JOB,
     lambda job: [namespace_of(job)] if _job_is_open(job) else [],
 )
+JOBS_BY_PHASE = Index("jobs by phase", kinds.QUANTUM_JOB, lambda job: [phase_of(job)])
 EDGE_NODES_BY_CLUSTER = Index("EdgeNodes by uid of their EdgeCluster", kinds.EDGE_NODE, _by_owner)
 DAEMON_SETS_BY_CLUSTER = Index("DaemonSets by uid of their EdgeCluster", kinds.DAEMON_SET, _by_owner)
 NODES_BY_CLAIM = Index("Nodes by the EdgeCluster's mark in their claim", kinds.NODE, _mark)
@@ -124,16 +131,17 @@ INDEXES = (
     OPEN_RUNS_BY_TENANT,
     OPEN_JOBS_BY_CLUSTER,
     OPEN_JOBS_BY_NAMESPACE,
+    JOBS_BY_PHASE,
     EDGE_NODES_BY_CLUSTER,
     DAEMON_SETS_BY_CLUSTER,
 )
 
 
 class Store:
-    """All watched objects, trimmed. Not thread-safe; everything happens on one event loop."""
+    """All watched objects, trimmed, and packed once they are settled. Not thread-safe; all happens on one event loop."""
 
     def __init__(self) -> None:
-        self._objects: dict[Kind, dict[tuple[str, str], Object]] = defaultdict(dict)
+        self._objects: dict[Kind, dict[tuple[str, str], Object | Packed]] = defaultdict(dict)
         self._indexes: dict[Index, dict[Hashable, dict[tuple[str, str], None]]] = {
             index: defaultdict(dict) for index in INDEXES
         }
@@ -141,16 +149,28 @@ class Store:
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """One object, or None. It is shared: never change it."""
-        return self._objects[kind].get((namespace, name))
+        return _open(self._objects[kind].get((namespace, name)))
+
+    def has(self, kind: Kind, namespace: str, name: str, uid: str) -> bool:
+        """Whether the object of this uid is there."""
+        found = self._objects[kind].get((namespace, name))
+        return found is not None and _identity(found)[0] == uid
 
     def knows(self, kind: Kind, namespace: str, name: str, uid: str) -> bool:
         """Whether the object of this uid has come in, even if it is gone again or replaced by a namesake."""
-        found = self._objects[kind].get((namespace, name))
-        return (found is not None and uid_of(found) == uid) or uid in self._gone
+        return self.has(kind, namespace, name, uid) or uid in self._gone
 
     def all(self, kind: Kind) -> Iterator[Object]:
         """All objects of a kind, at this moment."""
-        return iter(list(self._objects[kind].values()))
+        return (unpack(entry) if isinstance(entry, Packed) else entry for entry in list(self._objects[kind].values()))
+
+    def places(self, kind: Kind) -> list[tuple[str, str]]:
+        """Namespace and name of all objects of a kind, at this moment."""
+        return list(self._objects[kind])
+
+    def versions(self, kind: Kind) -> list[tuple[str, str, str, int]]:
+        """Namespace, name, uid and resourceVersion of all objects of a kind, at this moment."""
+        return [(*place, *_identity(entry)) for place, entry in self._objects[kind].items()]
 
     def count(self, kind: Kind) -> int:
         """How many objects of a kind there are."""
@@ -159,7 +179,8 @@ class Store:
     def find(self, index: Index, key: Hashable) -> list[Object]:
         """The objects that `index` has under `key`, in the order in which they came."""
         objects = self._objects[index.kind]
-        return [objects[place] for place in self._indexes[index].get(key, ())]
+        entries = (objects[place] for place in self._indexes[index].get(key, ()))
+        return [unpack(entry) if isinstance(entry, Packed) else entry for entry in entries]
 
     def count_by(self, index: Index, key: Hashable) -> int:
         """How many objects `index` has under `key`."""
@@ -169,10 +190,10 @@ class Store:
         """Take in an object; None if it is not newer, or if nothing that is kept of it changed."""
         place = (namespace_of(obj), name_of(obj))
         version = version_of(obj)
-        old = self._objects[kind].get(place)
-        if (old is not None and version <= version_of(old)) or version <= self._gone.get(uid_of(obj), -1):
+        entry = self._objects[kind].get(place)
+        if (entry is not None and version <= _identity(entry)[1]) or version <= self._gone.get(uid_of(obj), -1):
             return None
-        new = trim(kind, obj)
+        old, new = _open(entry), trim(kind, obj)
         self._replace(kind, place, old, new)
         return Change(kind, old, new) if old is None or _essence(old) != _essence(new) else None
 
@@ -182,7 +203,7 @@ class Store:
         while len(self._gone) > MAX_TOMBSTONES:
             self._gone.popitem(last=False)
         place = (namespace, name)
-        old = self._objects[kind].get(place)
+        old = _open(self._objects[kind].get(place))
         if old is None or uid_of(old) != uid or version_of(old) > version:
             return None
         self._replace(kind, place, old, None)
@@ -201,7 +222,16 @@ class Store:
         if new is None:
             self._objects[kind].pop(place, None)
         else:
-            self._objects[kind][place] = new
+            self._objects[kind][place] = pack(new) if is_settled(kind, new) else new
+
+
+def _open(entry: Object | Packed | None) -> Object | None:
+    return unpack(entry) if isinstance(entry, Packed) else entry
+
+
+def _identity(entry: Object | Packed) -> tuple[str, int]:
+    """Its uid and its resourceVersion."""
+    return (entry.uid, entry.version) if isinstance(entry, Packed) else (uid_of(entry), version_of(entry))
 
 
 def _essence(obj: Object) -> Object:

@@ -47,8 +47,8 @@ def everything(store: Store) -> Iterator[Key]:
     """All keys: what is reconciled after the start."""
     yield CLAIMS
     for kind in (kinds.EDGE_CLUSTER, kinds.EDGE_NODE, kinds.QUANTUM_JOB, kinds.QUANTUM_RUN):
-        for obj in store.all(kind):
-            yield key_of(kind, obj)
+        for place in store.places(kind):
+            yield Key(kind.name, *place)
 
 
 def _edge_cluster(change: Change, store: Store) -> Iterable[Key]:

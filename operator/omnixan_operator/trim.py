@@ -41,17 +41,17 @@ _KUBECTL_COPY = "kubectl.kubernetes.io/last-applied-configuration"
 
 def trim(kind: Kind, obj: Object) -> Object:
     """The part of `obj` that the operator reads; never changes `obj` itself."""
-    kept: Object = _shared(_TRIMS.get(kind, _plain)(obj))
+    kept: Object = share(_TRIMS.get(kind, _plain)(obj))
     return kept
 
 
-def _shared(value: Any) -> Any:
+def share(value: Any) -> Any:
     """A copy in which equal strings are one: every parsed object brings its own copies of all field names, and those
     were two thirds of an object's memory."""
     if isinstance(value, dict):
-        return {sys.intern(key): _shared(entry) for key, entry in value.items()}
+        return {sys.intern(key): share(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_shared(entry) for entry in value]
+        return [share(entry) for entry in value]
     if type(value) is str and len(value) <= MAX_SHARED:
         return sys.intern(value)
     return value

@@ -16,6 +16,7 @@ import kopf
 
 from omnixan.edge_network.api.meta import GROUP, MANAGED_BY
 from omnixan_operator.feed import Feed
+from omnixan_operator.forgetful import NoDiffBase
 from omnixan_operator.kinds import WATCHED, Kind
 from omnixan_operator.resync import Resync
 
@@ -28,6 +29,7 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.scanning.disabled = True  # the kinds are fixed: no watch on CRDs, no right to it
     settings.persistence.finalizer = f"{GROUP}/finalizer"  # never set: there are no handlers that need one
+    settings.persistence.diffbase_storage = NoDiffBase()
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
     settings.watching.connect_timeout = 30
@@ -37,7 +39,7 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.networking.request_timeout = 60
     settings.networking.connect_timeout = 10
     settings.queueing.worker_limit = None  # a limit would hold a slot for `idle_timeout` per object
-    settings.queueing.idle_timeout = 1.0
+    settings.queueing.idle_timeout = 0.1  # meanwhile each object's last event is kept
     settings.queueing.error_delays = [1, 2, 5, 10, 30, 60]
     settings.process.ultimate_exiting_timeout = 20
     for kind in WATCHED:

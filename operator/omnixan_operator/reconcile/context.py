@@ -31,6 +31,17 @@ from omnixan_operator.trim import FIELD_MANAGER
 M = TypeVar("M", bound=BaseModel)
 
 
+@dataclass(frozen=True)
+class Unwritten:
+    """A status that is meant, and not written yet."""
+
+    uid: str
+    """Of its object."""
+    status: QuantumJobStatus
+    due: float
+    """When it is to be written at the latest (monotonic)."""
+
+
 @dataclass
 class Context:
     """The operator's parts. `plan`, `claims_rest`, `placing`, `lines` and `unwritten` are its own state; all can be lost."""
@@ -58,8 +69,8 @@ class Context:
 
     lines: Lines = field(default_factory=Lines)
     """The jobs that wait for a place on a node."""
-    unwritten: dict[Key, tuple[str, QuantumJobStatus]] = field(default_factory=dict)
-    """Statuses of jobs (and their uids) that are written a little later, as they may be outdated until then."""
+    unwritten: dict[Key, Unwritten] = field(default_factory=dict)
+    """Statuses of jobs that are written a little later, as they may be outdated until then."""
 
     async def create(self, kind: Kind, obj: Object) -> Object:
         """Create an object."""

@@ -31,7 +31,7 @@ from omnixan_operator.keys import Key, key_of
 from omnixan_operator.kinds import Object
 from omnixan_operator.reasons import Reason
 from omnixan_operator.reconcile import afterwards, dispatch, programs, results, silence
-from omnixan_operator.reconcile.context import Context, alive, condition, parse, parse_cluster, paused
+from omnixan_operator.reconcile.context import Context, Unwritten, alive, condition, parse, parse_cluster, paused
 from omnixan_operator.reconcile.offers import offers
 from omnixan_operator.status import quantumjob as status
 from omnixan_operator.status.same import same
@@ -116,6 +116,8 @@ async def _take(ctx: Context, live: Object, job: QuantumJob, seen: Observed, ste
         case Start():
             return await _start(ctx, live, job, step, text)
         case Follow():
+            if step.silence is None and (left := _until_due(ctx, key_of(kinds.QUANTUM_JOB, live))) > 0:
+                return left
             if await _write(ctx, live, job, status.followed(job, step, analysis, seed(job), ctx.now())) and step.silence:
                 message = f"{step.run.node} does not answer"
                 ctx.recorder.warning(kinds.QUANTUM_JOB, live, Reason.DETACHED, message)
@@ -170,22 +172,29 @@ async def _start(ctx: Context, live: Object, job: QuantumJob, step: Start, text:
     if job.status.start_time is None:
         created = job.metadata.creation_timestamp
         ctx.metrics.placement_seconds.observe(_seconds_since(ctx, created))
-    wanted = status.started(job, step, seed(job), ctx.now())
-    if condition(live, "Placed").get("reason") == Reason.QUEUED:
-        # It was written once that it waits. A short run is over soon: then its start and its end are one write.
-        ctx.unwritten[key_of(kinds.QUANTUM_JOB, live)] = job.metadata.uid, wanted
-        return RUNNING_DELAY
-    await _write(ctx, live, job, wanted)
-    return None
+    # A short run is over soon: then its start and its end are one write.
+    meant = status.started(job, step, seed(job), ctx.now())
+    due = ctx.monotonic() + RUNNING_DELAY
+    ctx.unwritten[key_of(kinds.QUANTUM_JOB, live)] = Unwritten(job.metadata.uid, meant, due)
+    return RUNNING_DELAY
+
+
+def _until_due(ctx: Context, key: Key) -> float:
+    """Seconds until the job's status is to be written; 0 if none is being kept back."""
+    entry = ctx.unwritten.get(key)
+    return max(0.0, entry.due - ctx.monotonic()) if entry is not None else 0.0
 
 
 def _as_meant(ctx: Context, key: Key, job: QuantumJob) -> QuantumJob:
     """The job with the status that is about to be written, if there is one."""
-    uid, meant = ctx.unwritten.get(key, ("", job.status))
+    entry = ctx.unwritten.get(key)
+    if entry is None:
+        return job
+    meant = entry.status
     behind = job.status.run is None or meant.run is None or job.status.run.attempt < meant.run.attempt
-    if uid == job.metadata.uid and behind and job.status.completion_time is None:
+    if entry.uid == job.metadata.uid and behind and job.status.completion_time is None:
         return job.model_copy(update={"status": meant})
-    ctx.unwritten.pop(key, None)
+    del ctx.unwritten[key]
     return job
 
 

@@ -20,6 +20,8 @@ TAKEN_AGAIN = 300.0
 
 async def read(ctx: Context, namespace: str, run: str) -> Object | None:
     """The result of a run as its agent wrote it; the store does not keep it. None if the run is gone."""
+    if (arrived := ctx.feed.arrivals.take(namespace, run)) is not None:
+        return arrived
     try:
         obj = await ctx.api.get(kinds.QUANTUM_RUN, namespace, run)
     except NotFoundError:

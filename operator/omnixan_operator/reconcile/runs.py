@@ -5,7 +5,6 @@ from __future__ import annotations
 from omnixan_operator import kinds
 from omnixan_operator.keys import Key, job_key_of
 from omnixan_operator.reconcile.context import Context, alive
-from omnixan_operator.store import uid_of
 
 
 async def reconcile(ctx: Context, key: Key) -> float | None:
@@ -21,5 +20,4 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
 
 
 def _has_job(ctx: Context, uid: str, key: Key) -> bool:
-    job = ctx.store.get(kinds.QUANTUM_JOB, key.namespace, key.name)
-    return job is not None and uid_of(job) == uid
+    return ctx.store.has(kinds.QUANTUM_JOB, key.namespace, key.name, uid)

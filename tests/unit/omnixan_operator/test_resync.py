@@ -7,14 +7,14 @@ import time
 from typing import Any, cast
 
 from omnixan_operator import kinds, resync
-from omnixan_operator.apiserver import ApiServer, NotFoundError, TransientError
+from omnixan_operator.apiserver import ApiServer, Known, NotFoundError, TransientError
 from omnixan_operator.feed import Feed
 from omnixan_operator.keys import Key
 from omnixan_operator.kinds import Kind, Object
 from omnixan_operator.metrics import Metrics
 from omnixan_operator.queue import WorkQueue
 from omnixan_operator.resync import Resync
-from omnixan_operator.store import Store
+from omnixan_operator.store import Store, name_of, namespace_of, uid_of, version_of
 from tests.unit.omnixan_operator.operator_makers import job_object, meta
 
 
@@ -26,15 +26,18 @@ class Lists:
         self.live: dict[str, Object] = {}
         self.asked: asyncio.Queue[Kind] = asyncio.Queue()
         self.away = True
+        self._begun = set[Kind]()
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object:
         if name not in self.live:
             raise NotFoundError("gone", 404)
         return self.live[name]
 
-    async def list_metadata(self, kind: Kind, *, recent: bool = False) -> tuple[list[Object], int]:
-        if recent:
-            return self.at_start.get(kind, []), 50
+    async def list_known(self, kind: Kind) -> tuple[list[Known], int]:
+        if kind not in self._begun:
+            self._begun.add(kind)
+            objects = self.at_start.get(kind, [])
+            return [Known(namespace_of(o), name_of(o), uid_of(o), version_of(o)) for o in objects], 50
         self.asked.put_nowait(kind)
         if self.away:
             self.away = False
