@@ -182,13 +182,13 @@ class PacedAgents(Agents):
 
     def __init__(self, kube: Kube) -> None:
         super().__init__(kube)
+        self.work = False
         self.allowed = 0
         self.finished = 0
         self._beat_at = 0.0
 
     def step(self) -> None:
         """As every agent would in turn."""
-        self.work = False
         super().step()
         if time.monotonic() > self._beat_at:
             self._beat_at = time.monotonic() + HEARTBEAT_SECONDS
