@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from omnixan.edge_network.cli import manifest, render
+from omnixan.edge_network.cli.pmem import arguments as pmem
 from omnixan.edge_network.cli.support import arguments as support
 
 FAILED = 1
@@ -33,11 +34,16 @@ def main(argv: list[str] | None = None) -> None:
     run.add_argument("file", type=Path, help="a file with one QuantumJob")
     run.add_argument("-o", "--output", choices=("table", "json"), default="table", help="what to print (table)")
     support.add(commands)
+    pmem.add(commands)
     args = parser.parse_args(argv)
     if args.command == "support-bundle":
         from omnixan.edge_network.cli.support import command
 
         sys.exit(command.run(args, _version()))
+    if args.command == "pmem":
+        from omnixan.edge_network.cli.pmem import command as pmem_command
+
+        sys.exit(pmem_command.run(args))
     sys.exit(_run(args.file, args.output))
 
 

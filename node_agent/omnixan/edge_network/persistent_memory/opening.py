@@ -189,7 +189,7 @@ def _size(fd: int, path: Path, asked: int | None) -> int:
         if status.st_size < MINIMUM or status.st_size % PAGE:
             raise MediumUnsuitable(
                 path,
-                f"{status.st_size} bytes are no multiple of {PAGE}: truncated, or not a store",
+                f"{status.st_size} bytes, no multiple of {PAGE}: truncated, or not a store",
                 "restore it from a copy",
             )
         if asked is not None and asked != status.st_size:

@@ -1,0 +1,1 @@
+"""`omnixan pmem`: what a path is good for as persistent memory."""
