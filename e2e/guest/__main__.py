@@ -10,7 +10,7 @@ import json
 import secrets
 
 from e2e.cluster.steps import Steps
-from e2e.guest.power_cut import CONTROL, STORES, Found, power_cut, shortcomings
+from e2e.guest.power_cut import CONTROL, FORGETFUL, STORES, Found, power_cut, shortcomings
 
 
 def _text(found: Found, wrong: list[str]) -> str:
@@ -26,7 +26,8 @@ def _text(found: Found, wrong: list[str]) -> str:
         fact = after[path]
         state = "all as acknowledged" if not fact["wrong"] else f"{len(fact['wrong'])} WRONG"
         lines.append(f"  {path:<22} {state}; {fact['inFlight']} more were under way")
-    lines.append(f"  {CONTROL:<22} {after[CONTROL]['there']} of {records}, written without a flush")
+    for path in (CONTROL, FORGETFUL):
+        lines.append(f"  {path:<22} {after[path]['there']} of {records}, written without a flush")
     return "\n".join([*lines, *(f"WRONG: {sentence}" for sentence in wrong)])
 
 

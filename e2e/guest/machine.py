@@ -1,8 +1,8 @@
-"""One virtual machine: its memory modules and disk are files, its second serial port is read line by line.
+"""One virtual machine: its memory modules and disks are files, its second serial port is read line by line.
 
 `cut_power` kills QEMU as a power cut would stop a machine: what was in the guest's memory is gone, what reached an NVDIMM or
-a disk is in the files. It cannot find a flush that was forgotten: a guest's store into an NVDIMM is a store into the file's
-pages here, at once. Which flushes a store needs is shown by the crash images of its unit tests.
+a disk is in the files. It cannot find a flush that was forgotten on an NVDIMM: a store into one is a store into the file's
+pages here, at once. Which flushes a store needs there is shown by the crash images of its tests.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ class Hardware:
     folder: Path
     nvdimms: tuple[int, ...] = ()
     virtio_pmem: int = 0
-    disk: int = 0
+    cached_disk: int = 0
+    """A disk with a cache that a flush empties."""
+    plain_disk: int = 0
+    """A disk without such a cache: what it has confirmed is there."""
 
     def arguments(self) -> list[str]:
         """The options of QEMU, the files made if they are not there yet."""
@@ -55,9 +58,12 @@ class Hardware:
         if mib := self.virtio_pmem:
             options += self._memory("virtio", "virtio-pmem", mib)
             options += ["-device", "virtio-pmem-pci,id=virtio-pmem,memdev=virtio"]
-        if mib := self.disk:
-            drive = f"if=none,id=disk,format=raw,cache=writeback,file={self._file('disk', mib)}"
-            options += ["-drive", drive, "-device", "virtio-blk-pci,drive=disk"]
+        for name, mib, cache in (("cached", self.cached_disk, "on"), ("plain", self.plain_disk, "off")):
+            if mib:
+                # "unsafe" is safe here: this machine's own power stays on, so its disk needs not be waited for
+                drive = f"if=none,id={name},format=raw,cache=unsafe,file={self._file(f'{name}-disk', mib)}"
+                options += ["-drive", drive]
+                options += ["-device", f"virtio-blk-pci,drive={name},write-cache={cache}"]
         return options
 
     def _memory(self, name: str, file: str, mib: int) -> list[str]:

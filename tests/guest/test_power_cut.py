@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from e2e.cluster.steps import Steps
-from e2e.guest.power_cut import CONTROL, DEVDAX, DISK, FSDAX, VIRTIO, power_cut, shortcomings
+from e2e.guest.power_cut import (
+    CACHED_DISK,
+    CONTROL,
+    DEVDAX,
+    FORGETFUL,
+    FSDAX,
+    PLAIN_DISK,
+    STORES,
+    VIRTIO,
+    power_cut,
+    shortcomings,
+)
 
 pytestmark = pytest.mark.timeout(1500)  # a build and two boots; each wait inside has a bound of its own
 
@@ -33,11 +44,15 @@ def test_a_store_on_a_device_dax_stands_at_t0(found, boot):
     assert found[boot][DEVDAX]["tier"] == "T0"
 
 
-@pytest.mark.parametrize("path", [f"{FSDAX}/store", DEVDAX])
+@pytest.mark.parametrize("path", STORES)
 def test_every_acknowledged_record_is_there_after_a_power_cut(found, path):
     assert found["lastAcknowledged"] >= 20
     assert found["secondBoot"][path]["wrong"] == []
     assert found["secondBoot"][path]["there"] > 0.8 * found["lastAcknowledged"], "what the workload deletes is a tenth"
+
+
+def test_the_same_store_without_its_flush_lost_records_in_the_same_power_cut(found):
+    assert found["secondBoot"][FORGETFUL]["wrong"]
 
 
 def test_a_file_without_flush_lost_records_in_the_same_power_cut(found):
@@ -48,12 +63,14 @@ def test_virtio_pmem_mounted_with_dax_is_told_from_persistent_memory(found):
     virtio, store = found["secondBoot"][VIRTIO], found["secondBoot"][f"{VIRTIO}/store"]
     assert "dax=always" in virtio["mount"].split(",")
     assert (virtio["mapSync"], virtio["isPmem"], virtio["tier"]) == ("Operation not supported", 0, "T3")
-    assert store == {"tier": "T3", "right": True, "daxRefused": "NoDAX"}
+    assert virtio["daxRefused"] == "NoDAX"
+    assert store == {"tier": "T3", "right": True}
 
 
-def test_the_same_store_stands_at_t3_on_an_ordinary_disk(found):
-    assert found["secondBoot"][DISK]["tier"] == "T3"
-    assert found["secondBoot"][f"{DISK}/store"] == {"tier": "T3", "right": True, "daxRefused": "NoDAX"}
+@pytest.mark.parametrize(("disk", "tier"), [(CACHED_DISK, "T3"), (PLAIN_DISK, "T2")])
+def test_the_same_store_stands_lower_on_an_ordinary_disk(found, disk, tier):
+    assert (found["secondBoot"][disk]["tier"], found["secondBoot"][disk]["daxRefused"]) == (tier, "NoDAX")
+    assert found["secondBoot"][f"{disk}/store"]["tier"] == tier
 
 
 def test_nothing_else_is_wrong(found):

@@ -12,19 +12,18 @@ EXT4_MAGIC = (0x438, b"\x53\xef")
 """Where an ext4 file system says that it is one, and how (https://docs.kernel.org/filesystems/ext4/super.html)."""
 
 
-def namespace(region: int, mode: str) -> tuple[str, bool]:
-    """The device of the NVDIMM's only namespace, made of `mode` (fsdax, devdax) if it is raw; and whether it was."""
+def namespace(region: int, mode: str) -> str:
+    """The device of the NVDIMM's only namespace, which is made one of `mode` (fsdax, devdax) if it is raw."""
     name = f"namespace{region}.0"
     found = _namespace(name)
-    raw = bool(found["mode"] == "raw")
-    if raw:
+    if found["mode"] == "raw":
         call("ndctl", "create-namespace", "--force", f"--reconfig={name}", f"--mode={mode}")
         found = _namespace(name)
     if found["mode"] != mode:
         raise RuntimeError(f"{name} has mode {found['mode']}, not {mode}")
     device = f"/dev/{found['blockdev'] if mode == 'fsdax' else found['chardev']}"
     wait_for(device)
-    return device, raw
+    return device
 
 
 def _namespace(name: str) -> dict[str, Any]:

@@ -9,66 +9,64 @@ from contextlib import ExitStack
 from typing import Any
 
 from e2e.guest.inside import devices, proof
-from e2e.guest.inside.control import Control, survivors
+from e2e.guest.inside.control import Control, Forgetful, keep_in_memory, survivors
 from e2e.guest.inside.host import Host
 from e2e.guest.inside.workload import Workload, check
 from omnixan.edge_network.persistent_memory import MediumError, open_medium, prove
 from omnixan.edge_network.persistent_memory.store import Store
 
-FSDAX, CONTROL, VIRTIO, DISK = "/mnt/fsdax", "/mnt/control", "/mnt/virtio-pmem", "/mnt/disk"
+FSDAX, CONTROL, VIRTIO = "/mnt/fsdax", "/mnt/control", "/mnt/virtio-pmem"
+CACHED_DISK, PLAIN_DISK = "/mnt/cached-disk", "/mnt/plain-disk"
 STORE_BYTES = 8 << 20
-UNDER_TEST = (f"{FSDAX}/store", "/dev/dax2.0")
-"""A file on DAX, and a device that is nothing but DAX."""
+UNDER_TEST = (f"{FSDAX}/store", "/dev/dax2.0", f"{CACHED_DISK}/store", f"{PLAIN_DISK}/store")
+"""One store for each tier: a file on DAX, a device that is nothing but DAX, files on two kinds of disk."""
+
+
+FORGETFUL = "/mnt/control/forgetful"
+"""The same store on a medium whose `persist` does nothing."""
 
 
 def prepare(host: Host) -> None:
-    """The first NVDIMM with DAX, the second without, both with a file system, the third a device-dax; what they are."""
-    for region, folder, dax in ((0, FSDAX, True), (1, CONTROL, False)):
-        device, raw = devices.namespace(region, "fsdax")
-        devices.mounted(device, folder, dax=dax)
-        host.says("device", path=folder, device=device, wasRaw=raw, **proof.evidence(folder), **_our_word(folder))
-    device, raw = devices.namespace(2, "devdax")
-    host.says("device", path=device, device=device, wasRaw=raw, **_our_word(device))
+    """The first NVDIMM with DAX, the second without, the third a device-dax, and the disks; what they are."""
+    fsdax, control = (devices.namespace(region, "fsdax") for region in (0, 1))
+    for device, folder in ((fsdax, FSDAX), (control, CONTROL), ("/dev/vda", CACHED_DISK), ("/dev/vdb", PLAIN_DISK)):
+        devices.mounted(device, folder, dax=folder == FSDAX)
+        _tell(host, folder)
+    _tell(host, devices.namespace(2, "devdax"))
 
 
-def others(host: Host) -> None:
-    """What only looks like persistent memory: virtio-pmem mounted with DAX, and an ordinary disk."""
-    for device, folder, dax in (("/dev/pmem3", VIRTIO, True), ("/dev/vda", DISK, False)):
-        devices.mounted(device, folder, dax=dax)
-        host.says("device", path=folder, device=device, **proof.evidence(folder), **_our_word(folder))
-        with Store.open(open_medium(f"{folder}/store", STORE_BYTES, "auto")) as store:
-            ack = store.put("here", b"too")
-            record = store.get("here")
-        refused = ""
-        try:
-            open_medium(f"{folder}/dax-only", STORE_BYTES, "dax").close()
-        except MediumError as error:
-            refused = error.reason
-        right = record is not None and bytes(record.value) == b"too"
-        host.says("store", path=f"{folder}/store", tier=ack.tier.name, right=right, daxRefused=refused)
+def lookalike(host: Host) -> None:
+    """What only looks like persistent memory: virtio-pmem, mounted with DAX."""
+    devices.mounted("/dev/pmem3", VIRTIO, dax=True)
+    _tell(host, VIRTIO)
+    with Store.open(open_medium(f"{VIRTIO}/store", STORE_BYTES, "auto")) as store:
+        ack = store.put("here", b"too")
+        record = store.get("here")
+    right = record is not None and bytes(record.value) == b"too"
+    host.says("store", path=f"{VIRTIO}/store", tier=ack.tier.name, right=right)
 
 
 def write(host: Host, *, seed: int) -> None:
-    """Put records one after another, each into the control first, and acknowledge each; until the power goes."""
-    control = Control(f"{CONTROL}/records")
-    workloads = []
+    """Put records one after another, each into the controls first, and acknowledge each; until the power goes."""
+    keep_in_memory()
+    workloads: list[Control | Workload] = [Control(f"{CONTROL}/records")]
+    workloads.append(Workload(Store.open(Forgetful(open_medium(FORGETFUL, STORE_BYTES, "file"))), seed))
     for path in UNDER_TEST:
-        medium = open_medium(path, STORE_BYTES if path.startswith("/mnt") else None, "dax")
+        medium = open_medium(path, STORE_BYTES if path.startswith("/mnt") else None, "auto")
         host.says("store", path=path, tier=medium.tier.name, granularity=medium.granularity)
         workloads.append(Workload(Store.open(medium), seed))
     for number in itertools.count():
-        control.put(number)
         for workload in workloads:
             workload.write(number)
         host.acknowledges(number)
 
 
 def verify(host: Host, *, seed: int, last: int) -> None:
-    """Which of the records 0..last are there, in each store, and how many the control still has."""
-    for path in UNDER_TEST:
+    """Which of the records 0..last are there, in each store and each control."""
+    for path in (*UNDER_TEST, FORGETFUL):
         begin = time.monotonic()
         with ExitStack() as stack:
-            medium = open_medium(path, None, "dax")
+            medium = open_medium(path, STORE_BYTES if path.startswith("/mnt") else None, "auto")
             store = stack.enter_context(Store.open(medium))
             opened = time.monotonic()
             found = check(store, seed, last)
@@ -78,10 +76,20 @@ def verify(host: Host, *, seed: int, last: int) -> None:
     host.says("control", path=f"{CONTROL}/records", there=survivors(f"{CONTROL}/records"))
 
 
-def _our_word(path: str) -> dict[str, Any]:
-    """What our own code concludes about a folder or device, and from what."""
+def _tell(host: Host, path: str) -> None:
+    """What a folder or device-dax is: by the kernel's and libpmem's word, and by our own code, with its reasons."""
+    others = {} if path.startswith("/dev") else proof.evidence(path)
     found = prove(path)
-    return {"tier": found.best.name, "evidence": found.evidence}
+    host.says("device", path=path, **others, tier=found.best.name, evidence=found.evidence, daxRefused=_dax_refused(path))
 
 
-STEPS: dict[str, Callable[..., Any]] = {"prepare": prepare, "others": others, "write": write, "verify": verify}
+def _dax_refused(path: str) -> str:
+    """The reason for which our code refuses to use `path` as DAX; empty if it does not."""
+    try:
+        open_medium(path if path.startswith("/dev") else f"{path}/dax-only", STORE_BYTES, "dax").close()
+    except MediumError as error:
+        return error.reason
+    return ""
+
+
+STEPS: dict[str, Callable[..., Any]] = {"prepare": prepare, "lookalike": lookalike, "write": write, "verify": verify}

@@ -10,10 +10,10 @@ def test_an_acknowledgement_is_its_number_and_anything_else_is_none() -> None:
 
 
 def test_devices_are_files_of_their_size_that_keep_what_they_hold(tmp_path: Path) -> None:
-    hardware = Hardware(tmp_path, nvdimms=(2, 3), virtio_pmem=1, disk=4)
+    hardware = Hardware(tmp_path, nvdimms=(2, 3), virtio_pmem=1, cached_disk=4, plain_disk=5)
     hardware.arguments()
     (first, *_), sizes = sorted(tmp_path.iterdir()), {path.stat().st_size // MIB for path in tmp_path.iterdir()}
-    assert sizes == {1, 2, 3, 4}
+    assert sizes == {1, 2, 3, 4, 5}
     with first.open("r+b") as file:
         file.write(b"kept")
     options = hardware.arguments()

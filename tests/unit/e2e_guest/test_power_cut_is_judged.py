@@ -4,16 +4,17 @@ from typing import Any
 
 import pytest
 
-from e2e.guest.power_cut import CONTROL, DEVDAX, DEVICES, FSDAX, VIRTIO, by_path, shortcomings, summary
+from e2e.guest.power_cut import CONTROL, DEVDAX, EXPECTED, FORGETFUL, FSDAX, STORES, VIRTIO, by_path, shortcomings, summary
 
 STORE = f"{FSDAX}/store"
 
 
 def _good() -> dict[str, Any]:
-    found: dict[str, Any] = {"seed": 1, "kernel": "6.1", "lastAcknowledged": 88} | copy.deepcopy(DEVICES)
-    for path in (STORE, DEVDAX):
+    found: dict[str, Any] = {"seed": 1, "kernel": "6.1", "lastAcknowledged": 88} | copy.deepcopy(EXPECTED)
+    for path in STORES:
         found["secondBoot"][path] |= {"wrong": [], "there": 81, "inFlight": 1, "openSeconds": 0.1}
     found["secondBoot"][CONTROL] = {"there": 3}
+    found["secondBoot"][FORGETFUL] = {"there": 0, "wrong": ["record 0 is lost"]}
     return found
 
 
@@ -34,8 +35,10 @@ def test_a_run_as_it_must_be_has_no_shortcomings() -> None:
         ("secondBoot", STORE, {"tier": "T3"}, "secondBoot, /mnt/fsdax/store"),
         ("secondBoot", VIRTIO, {"tier": "T1"}, "secondBoot, /mnt/virtio-pmem"),
         ("secondBoot", VIRTIO, {"mount": "rw"}, "secondBoot, /mnt/virtio-pmem"),
-        ("secondBoot", f"{VIRTIO}/store", {"daxRefused": ""}, "secondBoot, /mnt/virtio-pmem/store"),
-        ("secondBoot", "/mnt/disk/store", {"right": False}, "secondBoot, /mnt/disk/store"),
+        ("secondBoot", VIRTIO, {"daxRefused": ""}, "secondBoot, /mnt/virtio-pmem"),
+        ("secondBoot", f"{VIRTIO}/store", {"right": False}, "secondBoot, /mnt/virtio-pmem/store"),
+        ("secondBoot", "/mnt/plain-disk/store", {"tier": "T3"}, "secondBoot, /mnt/plain-disk/store"),
+        ("secondBoot", FORGETFUL, {"wrong": []}, "a forgotten flush would not be found"),
     ],
 )
 def test_each_thing_that_is_wrong_is_told(boot: str, path: str, change: dict[str, Any], said: str) -> None:
