@@ -33,6 +33,7 @@ from omnixan_operator.reasons import Reason
 from omnixan_operator.reconcile import afterwards, dispatch, programs, results, silence
 from omnixan_operator.reconcile.context import Context, Unwritten, alive, condition, parse, parse_cluster, paused
 from omnixan_operator.reconcile.offers import offers
+from omnixan_operator.status import conditions
 from omnixan_operator.status import quantumjob as status
 from omnixan_operator.status.same import same
 from omnixan_operator.store import (
@@ -235,8 +236,12 @@ async def _finish(ctx: Context, live: Object, job: QuantumJob, step: Finish, ana
 
 async def _write(ctx: Context, live: Object, job: QuantumJob, wanted: QuantumJobStatus) -> bool:
     """Write the status if it differs; whether it did."""
-    key = key_of(kinds.QUANTUM_JOB, live)
-    written = parse(QuantumJobStatus, live.get("status") or {}) if key in ctx.unwritten else job.status
+    written: QuantumJobStatus | str = job.status
+    if key_of(kinds.QUANTUM_JOB, live) in ctx.unwritten:
+        written = parse(QuantumJobStatus, live.get("status") or {})
+        if not isinstance(written, str):
+            seen = conditions.since_written(wanted.conditions or (), written.conditions)
+            wanted = wanted.model_copy(update={"conditions": seen})
     if not isinstance(written, str) and same(wanted, written):
         return False
     await ctx.write_status(kinds.QUANTUM_JOB, live, wanted.wire())

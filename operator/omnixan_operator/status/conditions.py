@@ -59,6 +59,18 @@ def merge(last: Iterable[Condition] | None, current: Iterable[Now], generation: 
     ]
 
 
+def since_written(wanted: Iterable[Condition], written: Iterable[Condition] | None) -> list[Condition]:
+    """`wanted`, made of conditions that were never written: where the status is that of the written ones, so is the time,
+    as nobody could see what it was in between."""
+    before = {condition.type: condition for condition in written or ()}
+    return [
+        condition.model_copy(update={"last_transition_time": before[condition.type].last_transition_time})
+        if condition.type in before and before[condition.type].status == condition.status
+        else condition
+        for condition in wanted
+    ]
+
+
 def find(conditions: Iterable[Condition] | None, kind: str) -> Condition | None:
     """The condition of a type, or None."""
     return next((condition for condition in conditions or () if condition.type == kind), None)

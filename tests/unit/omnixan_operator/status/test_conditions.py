@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnixan_operator.status.conditions import MAX_MESSAGE, Now, find, holds, merge, stamp
+from omnixan_operator.status.conditions import MAX_MESSAGE, Now, find, holds, merge, since_written, stamp
 from tests.unit.omnixan_operator.operator_makers import at
 
 
@@ -16,6 +16,16 @@ def test_the_transition_time_stays_while_the_status_stays() -> None:
     assert (second[0].reason, second[0].message, second[0].observed_generation) == ("Waiting", "other words", 2)
     third = merge(second, [Now("Ready", "True", "Ready")], 2, at(90))
     assert third[0].last_transition_time == stamp(at(90))
+
+
+def test_a_turn_that_was_never_written_moves_no_time() -> None:
+    written = merge(None, [Now("Placed", "False", "Queued"), Now("Failed", "False", "Waiting")], 1, at(0))
+    meant = merge(written, [Now("Placed", "True", "Placed"), Now("Failed", "False", "Waiting")], 1, at(5))
+    wanted = merge(meant, [Now("Placed", "False", "Retrying"), Now("Failed", "True", "Failed")], 1, at(6))
+    seen = {c.type: (c.reason, c.last_transition_time) for c in since_written(wanted, written)}
+    assert seen == {"Placed": ("Retrying", stamp(at(0))), "Failed": ("Failed", stamp(at(6)))}
+    assert since_written(meant, written)[0].last_transition_time == stamp(at(5))
+    assert since_written(meant, None) == meant
 
 
 def test_what_is_not_true_any_more_is_dropped() -> None:
