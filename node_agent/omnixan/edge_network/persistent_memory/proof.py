@@ -57,6 +57,7 @@ def prove(path: str | Path, *, sys: Path = mounts.SYS, mountinfo: Path = mounts.
         tiers = _files(path, status, notes, sys, mountinfo)
     else:
         raise MediumUnsuitable(path, "neither a file, a folder, a disk nor a device-dax", "name one of these")
+    notes.append(f"best: {tiers[0].label}")
     return Proof(str(path), tiers, tuple(_clean(note) for note in notes))
 
 
