@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import itertools
 import os
 import subprocess
 import sys
@@ -26,7 +28,7 @@ from omnixan.edge_network.persistent_memory import (
     libpmem,
     prove,
 )
-from omnixan.edge_network.persistent_memory.dax import DaxMedium
+from omnixan.edge_network.persistent_memory.dax import DaxMedium, _pages
 from omnixan.edge_network.persistent_memory.files import PENDING, TRANSFER, DirectMedium, FileMedium
 from omnixan.edge_network.persistent_memory.medium import LINE, PAGE
 
@@ -329,6 +331,81 @@ def test_after_a_failed_flush_nothing_more_is_called_durable(
         medium.persist(*ranges)
     with pytest.raises(MediumError, match="Input/output error"):
         medium.write(0, b"y")
+    medium.close()
+
+
+class Recorder:
+    """A library that puts the bytes where they belong and writes down what was asked of it."""
+
+    name = "recorder"
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.target = 0
+
+    def granularity(self, fd: int) -> libpmem.Granularity:
+        raise libpmem.LibraryFailed("does not know")
+
+    def attach(self, fd: int, address: int, size: int, granularity: libpmem.Granularity) -> Recorder:
+        self.target = address
+        self.calls.append(f"attach {size} {granularity.name}")
+        return self
+
+    def copy(self, offset: int, data: bytes) -> None:
+        ctypes.memmove(self.target + offset, data, len(data))
+        self.calls.append(f"copy {offset}+{len(data)}")
+
+    def drain(self) -> None:
+        self.calls.append("drain")
+
+    def close(self) -> None:
+        self.calls.append("forget")
+
+
+def test_on_dax_every_write_is_flushed_by_the_library_and_a_persist_is_one_fence(tmp_path: Path) -> None:
+    path, library = tmp_path / "m", Recorder()
+    path.write_bytes(bytes(SIZE))
+    medium = DaxMedium(os.open(path, os.O_RDWR), str(path), SIZE, Tier.EMULATION, library)
+    assert medium.granularity == LINE and medium.flushed_by == "recorder"
+    medium.write(0, b"header")
+    medium.write(PAGE, b"body")
+    medium.persist((0, 6), (PAGE, 4))
+    medium.write(8, b"commit")
+    medium.persist((8, 6))
+    medium.close()
+    asked = ["attach 65536 CACHE_LINE", "copy 0+6", "copy 4096+4", "drain", "copy 8+6", "drain", "forget"]
+    assert library.calls == asked
+    assert path.read_bytes()[:14] == b"header\0\0commit"
+
+
+@given(
+    ranges=st.lists(st.tuples(st.integers(0, 20 * PAGE), st.integers(0, 5 * PAGE)), max_size=6).map(tuple),
+)
+def test_msync_gets_whole_pages_that_cover_every_range_once(ranges: tuple[tuple[int, int], ...]) -> None:
+    merged = _pages(ranges)
+    covered = {page for start, end in merged for page in range(start // PAGE, end // PAGE)}
+    assert covered == {page for o, n in ranges if n for page in range(o // PAGE, (o + n - 1) // PAGE + 1)}
+    assert all(start % PAGE == end % PAGE == 0 and start < end for start, end in merged)
+    assert all(one[1] < two[0] for one, two in itertools.pairwise(merged))
+
+
+def test_a_failed_msync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    medium = opened("dax-msync", tmp_path / "m")
+    assert isinstance(medium, DaxMedium)
+    medium.write(0, b"x")
+    real = medium._map
+
+    class Failing:
+        def flush(self, *_: int) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(medium, "_map", Failing())
+        with pytest.raises(MediumError, match="msync failed: Input/output error"):
+            medium.persist((0, 1))
+    assert medium._map is real
+    with pytest.raises(MediumError, match="Input/output error"):
+        medium.persist((0, 1))
     medium.close()
 
 

@@ -202,6 +202,21 @@ def test_a_full_disk_is_a_named_error_before_anything_is_written(small: Path) ->
     assert (small / "store").stat().st_size == 64 << 10
 
 
+def test_a_sparse_file_is_filled_or_refused_before_a_store_into_a_hole_can_kill(small: Path, tmp_path: Path) -> None:
+    (small / "sparse").touch()
+    os.truncate(small / "sparse", 1 << 20)
+    with pytest.raises(MediumFull, match="preallocating 1048576 bytes"):
+        open_medium(small / "sparse")
+    path = tmp_path / "sparse"
+    path.write_bytes(b"kept")
+    os.truncate(path, SIZE)
+    open_medium(path, readonly=True).close()
+    assert path.stat().st_blocks * 512 < SIZE
+    medium = open_medium(path)
+    assert path.stat().st_blocks * 512 >= SIZE and bytes(medium.read(0, 5)) == b"kept\0"
+    medium.close()
+
+
 def test_a_read_only_file_system_is_named_and_can_be_read(small: Path) -> None:
     open_medium(small / "store", SIZE // 4).close()
     subprocess.run(["mount", "-o", "remount,ro", small], check=True)

@@ -67,6 +67,8 @@ def open_medium(
     try:
         _lock(fd, path, shared=readonly)
         size = _size(fd, path, size)
+        if not readonly:
+            _fill_holes(fd, path, size)
     except BaseException:
         os.close(fd)
         raise
@@ -165,6 +167,13 @@ def _allocate(fd: int, path: Path, size: int) -> None:
         room = os.statvfs(path.parent)
         free = room.f_bavail * room.f_frsize
         raise from_oserror(error, path, f"preallocating {size} bytes ({free} are free)") from error
+
+
+def _fill_holes(fd: int, path: Path, size: int) -> None:
+    """A sparse file gets its blocks now: on DAX a store into a hole of a full disk ends the process (SIGBUS)."""
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode) and status.st_blocks * 512 < size:
+        _allocate(fd, path, size)
 
 
 def _lock(fd: int, path: Path, *, shared: bool) -> None:
