@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -26,14 +27,26 @@ RECONCILERS: dict[str, Reconciler] = {
 }
 
 
+GATE = 0.1
+"""Seconds between two looks whether this process may write again."""
+
+
 async def work(ctx: Context) -> None:
     """Reconcile keys until the queue is closed."""
     while (taken := await ctx.queue.take()) is not None:
         ctx.metrics.queue_latency.observe(taken.waited)
         try:
+            await _until_writable(ctx)
             await process(ctx, taken.key)
         finally:
             ctx.queue.done(taken.key)
+
+
+async def _until_writable(ctx: Context) -> None:
+    """Decide nothing while nothing may be written: thousands of keys that fail and come back would take the processor from
+    the renewal of the Lease, and so from themselves."""
+    while not ctx.may_write() and not ctx.queue.closed:  # noqa: ASYNC110 (leading is a matter of time, not an event)
+        await asyncio.sleep(GATE)
 
 
 async def process(ctx: Context, key: Key) -> None:

@@ -61,6 +61,7 @@ async def run(settings: Settings) -> None:
     recorder = Recorder(api, metrics, settings.pod_name, time.monotonic)
     resync = Resync(api, store, feed, metrics)
     ctx = Context(settings, store, feed, queue, api, analyzer, recorder, metrics, lambda: datetime.now(UTC), time.monotonic)
+    ctx.may_write = elector.may_write
     ctx.confinement = Confinement(settings.confinement)
     endpoint = Endpoint(
         metrics,

@@ -152,6 +152,11 @@ class WorkQueue(Generic[K]):
             await self._woken(loop)
         return None
 
+    @property
+    def closed(self) -> bool:
+        """Whether no key is given out any more."""
+        return self._closed
+
     def close(self) -> None:
         """Let every waiting worker end."""
         self._closed = True

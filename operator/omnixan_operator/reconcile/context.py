@@ -58,6 +58,8 @@ class Context:
     """Wall clock, for what is shown."""
     monotonic: Callable[[], float]
     """For what is measured."""
+    may_write: Callable[[], bool] = lambda: True
+    """Whether this process leads for certain at this moment."""
     confinement: Confinement = field(default_factory=Confinement)
     """Whether agents may be started."""
     plan: Plan | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
@@ -33,8 +34,6 @@ async def process(monkeypatch: pytest.MonkeyPatch, ctx: Context, outcome: Any) -
     await controller.process(ctx, KEY)
     schedule = ctx.queue._schedule
     due = schedule.next_due()
-    import asyncio
-
     return None if due is None else due - asyncio.get_running_loop().time()
 
 
@@ -78,3 +77,27 @@ async def test_a_failed_key_comes_back_later_and_later(
 async def test_the_server_sets_the_delay_when_it_has_too_much_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     again = await process(monkeypatch, context(), apiserver.TooManyRequestsError("busy", 429, retry_after=9.0))
     assert again is not None and 8.9 < again <= 9.0
+
+
+async def test_nothing_is_decided_while_nothing_may_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx, leads, seen, reconciled = context(), [False], list[Key](), asyncio.Event()
+    ctx.may_write = lambda: leads[0]
+
+    async def reconciler(_: Context, key: Key) -> float | None:
+        seen.append(key)
+        reconciled.set()
+        return None
+
+    monkeypatch.setitem(controller.RECONCILERS, KEY.what, reconciler)
+    monkeypatch.setattr(controller, "GATE", 0.001)
+    ctx.queue.add(KEY)
+    working = asyncio.create_task(controller.work(ctx))
+    await asyncio.sleep(0.05)
+    assert not seen
+    leads[0] = True
+    await asyncio.wait_for(reconciled.wait(), 30)
+    leads[0] = False
+    ctx.queue.add(KEY._replace(name="another"))
+    await asyncio.sleep(0.01)
+    ctx.queue.close()  # a process that ends does not wait for its turn to lead
+    await asyncio.wait_for(working, 30)
