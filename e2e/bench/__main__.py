@@ -39,12 +39,19 @@ def _placement() -> None:
     placement.run()
 
 
+def _guest() -> None:
+    from e2e.bench import guest
+
+    guest.run()
+
+
 PARTS: dict[str, Callable[[], None]] = {
     "qaoa": _qaoa,
     "engine": _engine,
     "first-shot": _first_shot,
     "esp": _esp,
     "placement": _placement,
+    "guest": _guest,
 }
 
 

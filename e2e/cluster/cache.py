@@ -5,6 +5,7 @@ Layout below `$XDG_CACHE_HOME/omnixan-edge` (default `~/.cache/omnixan-edge`):
     bin/PROJECT-KEY/     programs built from Go modules; bin/helm-KEY, bin/go-KEY from PyPI
     trees/NAME-KEY/      Debian trees; trees/debs: the packages they were made from
     wheels/NAME-KEY/     locked wheels for the application images
+    guest/guest-KEY/     kernel and initramfs of the virtual machine with NVDIMMs (e2e/guest)
     images/              archives of the application images, which nodes mount
     engine/              data of the private Docker engine: node and application images
     cluster/             kubeconfig and audit log of the running cluster

@@ -24,11 +24,16 @@ STORES = {DEVDAX: "T0", f"{FSDAX}/store": "T1", f"{PLAIN_DISK}/store": "T2", f"{
 """The stores that are written when the power goes, and the tier each must stand at."""
 
 _NO_DAX = {"mapSync": "Operation not supported", "isPmem": 0, "daxRefused": "NoDAX"}
+_NAMESPACES: dict[str, Any] = {
+    "state": "Found",
+    "modes": {"pmem0": "fsdax", "pmem1": "fsdax", "dax2.0": "devdax", "pmem3": "fsdax"},
+}
 _FIRST: dict[str, dict[str, Any]] = {
     FSDAX: {"mount": "rw,relatime,dax=always", "mapSync": "accepted", "isPmem": 1, "tier": "T1", "daxRefused": ""},
     "/mnt/control": _NO_DAX | {"tier": "T3"},
     CACHED_DISK: _NO_DAX | {"tier": "T3"},
     PLAIN_DISK: _NO_DAX | {"tier": "T2"},
+    "ndctl": _NAMESPACES,
 } | {path: {"tier": tier} for path, tier in STORES.items()}
 _LOOKALIKE: dict[str, dict[str, Any]] = {
     VIRTIO: _NO_DAX | {"mount": "rw,relatime,dax=always", "tier": "T3"},

@@ -73,5 +73,11 @@ def test_the_same_store_stands_lower_on_an_ordinary_disk(found, disk, tier):
     assert found["secondBoot"][f"{disk}/store"]["tier"] == tier
 
 
+@pytest.mark.parametrize("boot", ["firstBoot", "secondBoot"])
+def test_our_reading_of_ndctl_names_every_namespace(found, boot):
+    modes = {"pmem0": "fsdax", "pmem1": "fsdax", "dax2.0": "devdax", "pmem3": "fsdax"}
+    assert found[boot]["ndctl"] == {"state": "Found", "modes": modes}
+
+
 def test_nothing_else_is_wrong(found):
     assert shortcomings(found) == []

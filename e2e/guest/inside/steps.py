@@ -8,16 +8,17 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from e2e.guest.inside import devices, proof
+from e2e.guest.inside import devices, proof, ratios
 from e2e.guest.inside.control import Control, Forgetful, keep_in_memory, survivors
 from e2e.guest.inside.host import Host
+from e2e.guest.inside.system import PATIENCE_SECONDS, call
 from e2e.guest.inside.workload import Workload, check
-from omnixan.edge_network.persistent_memory import MediumError, open_medium, prove
-from omnixan.edge_network.persistent_memory.store import Store
+from omnixan.edge_network.persistent_memory import MediumError, Store, ndctl, open_medium, prove
 
 FSDAX, CONTROL, VIRTIO = "/mnt/fsdax", "/mnt/control", "/mnt/virtio-pmem"
 CACHED_DISK, PLAIN_DISK = "/mnt/cached-disk", "/mnt/plain-disk"
 STORE_BYTES = 8 << 20
+RATIO_BYTES = 20 << 20
 UNDER_TEST = (f"{FSDAX}/store", "/dev/dax2.0", f"{CACHED_DISK}/store", f"{PLAIN_DISK}/store")
 """One store for each tier: a file on DAX, a device that is nothing but DAX, files on two kinds of disk."""
 
@@ -33,6 +34,9 @@ def prepare(host: Host) -> None:
         devices.mounted(device, folder, dax=folder == FSDAX)
         _tell(host, folder)
     _tell(host, devices.namespace(2, "devdax"))
+    found = ndctl.discover(timeout=PATIENCE_SECONDS)
+    modes = {namespace.blockdev or namespace.chardev: namespace.mode for namespace in found.namespaces}
+    host.says("namespaces", path="ndctl", state=found.state.value, modes=modes)
 
 
 def lookalike(host: Host) -> None:
@@ -76,6 +80,21 @@ def verify(host: Host, *, seed: int, last: int) -> None:
     host.says("control", path=f"{CONTROL}/records", there=survivors(f"{CONTROL}/records"))
 
 
+def ratios_on_one_device(host: Host) -> None:
+    """Durable writes on the first NVDIMM: mounted with DAX, then without. Microseconds."""
+    device = devices.namespace(0, "fsdax")
+    for dax in (True, False):
+        devices.mounted(device, FSDAX, dax=dax)
+        taken: dict[str, Any] = {"systemCalls": ratios.system_calls(f"{FSDAX}/calls")}
+        medium = open_medium(f"{FSDAX}/medium", RATIO_BYTES, "auto")
+        taken |= {"tier": medium.tier.name, "medium": ratios.persists(medium)}
+        medium.close()
+        with Store.open(open_medium(f"{FSDAX}/store", STORE_BYTES, "auto")) as store:
+            taken["put"] = ratios.puts(store)
+        host.says("ratios", path=f"{FSDAX}, {'with' if dax else 'without'} DAX", **taken)
+        call("umount", FSDAX)
+
+
 def _tell(host: Host, path: str) -> None:
     """What a folder or device-dax is: by the kernel's and libpmem's word, and by our own code, with its reasons."""
     others = {} if path.startswith("/dev") else proof.evidence(path)
@@ -92,4 +111,10 @@ def _dax_refused(path: str) -> str:
     return ""
 
 
-STEPS: dict[str, Callable[..., Any]] = {"prepare": prepare, "lookalike": lookalike, "write": write, "verify": verify}
+STEPS: dict[str, Callable[..., Any]] = {
+    "prepare": prepare,
+    "write": write,
+    "verify": verify,
+    "lookalike": lookalike,
+    "ratios": ratios_on_one_device,
+}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from omnixan.edge_network.persistent_memory.store import Store
+from omnixan.edge_network.persistent_memory import Store
 
 LONGEST = 4096
 STATE = "state"
