@@ -26,8 +26,8 @@ test: setup ## everything: lint, test-unit, test-api, test-e2e (one cluster, uni
 	@$(PY) -m e2e.cluster locked -- $(PY) -m e2e.suite
 
 .PHONY: test-unit
-test-unit: setup ## pure logic, models, engine: no cluster
-	@$(PY) -m pytest tests/unit
+test-unit: setup ## pure logic, models, engine, power cuts in the memory modules: no cluster
+	@$(PY) -m pytest tests/unit tests/crash
 
 .PHONY: test-api
 test-api: setup ## schemas, rules, operator and agent against a real etcd and kube-apiserver

@@ -104,7 +104,7 @@ def main() -> None:
         _python("e2e.reference", "--check"),
         _python("e2e.gitops.argocd", "--check"),
     )
-    suite.run("test-unit", _python("pytest", "tests/unit", "-q"))
+    suite.run("test-unit", _python("pytest", "tests/unit", "tests/crash", "-q"))
     cluster.join()
     # The operator's tests mostly wait: for it, for leases to end. The others fill that time.
     operator = Behind("test-operator", _python("pytest", OPERATOR_TESTS, "-q", "--durations=5"))

@@ -19,6 +19,10 @@ Line = tuple[str, int]
 """Name of a medium, number of a line on it."""
 
 
+class Killed(BaseException):
+    """kill -9: nothing of the process goes on, and no medium loses what is in the cache."""
+
+
 @dataclass(frozen=True)
 class Moment:
     """The power may be cut here.
@@ -36,6 +40,19 @@ class Machine:
 
     media: dict[str, Image] = field(default_factory=dict)
     on_moment: Callable[[Moment], None] | None = None
+    fences_to_live: int | None = None
+    """The process is killed when it wants one more fence than these."""
+    kills: int = 0
+    rewritten: int = 0
+    """How often an open line was changed again."""
+
+    def fence(self) -> None:
+        """A process asks for a fence; raises `Killed` if it does not get that far."""
+        self.moment()
+        if self.fences_to_live is not None:
+            if self.fences_to_live == 0:
+                raise Killed
+            self.fences_to_live -= 1
 
     def moment(self) -> None:
         """Tell the listener, unless nothing is open and nobody needs to know."""
@@ -75,6 +92,7 @@ class RecordingMedium:
         self.machine = machine
         self.image = machine.media[name]
         self.size = len(self.image.volatile)
+        self.again = (machine, name)
         self.closed = False
 
     def read(self, offset: int, length: int) -> memoryview:
@@ -96,6 +114,7 @@ class RecordingMedium:
             if after[place * LINE : (place + 1) * LINE] != self.image.volatile[line * LINE : (line + 1) * LINE]
         ]
         if any(line in self.image.open for line in changed):
+            self.machine.rewritten += 1
             self.machine.moment()
         self.image.volatile[offset : offset + len(view)] = view
         for line in changed:
@@ -104,7 +123,7 @@ class RecordingMedium:
     def persist(self, *ranges: tuple[int, int]) -> None:
         for offset, length in ranges:
             self._check(offset, length)
-        self.machine.moment()
+        self.machine.fence()
         for offset, length in ranges:
             for line in range(offset // LINE, -(-(offset + length) // LINE)):
                 if line in self.image.open:
@@ -161,6 +180,7 @@ class LeftMedium:
 
     def __init__(self, name: str, content: bytearray, touched: set[Line]) -> None:
         self.path, self.content, self.touched = name, content, touched
+        self.again = (name, content, touched)
         self.size = len(content)
 
     def read(self, offset: int, length: int) -> memoryview:
