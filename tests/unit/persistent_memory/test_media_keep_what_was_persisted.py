@@ -389,6 +389,23 @@ def test_msync_gets_whole_pages_that_cover_every_range_once(ranges: tuple[tuple[
     assert all(one[1] < two[0] for one, two in itertools.pairwise(merged))
 
 
+def test_msync_is_asked_for_the_pages_of_every_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    medium = opened("dax-msync", tmp_path / "m")
+    assert isinstance(medium, DaxMedium) and medium._map is not None
+    flush, asked = medium._map.flush, []
+
+    class Recording:
+        def flush(self, start: int, length: int) -> None:
+            asked.append((start, length))
+            flush(start, length)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(medium, "_map", Recording())
+        medium.persist((SIZE - 1, 1), (PAGE + 5, 2 * PAGE), (PAGE, 0))
+    assert asked == [(PAGE, 3 * PAGE), (SIZE - PAGE, PAGE)]
+    medium.close()
+
+
 def test_a_failed_msync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     medium = opened("dax-msync", tmp_path / "m")
     assert isinstance(medium, DaxMedium)

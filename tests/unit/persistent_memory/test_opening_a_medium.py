@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
+import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,35 @@ def test_a_second_opener_is_locked_out_until_the_first_closes(tmp_path: Path) ->
     open_medium(path).close()  # also while a view of the first one is kept
     assert bytes(view) == bytes(10)
     del view
+
+
+@pytest.mark.parametrize("kind", [FileMedium, DaxMedium])
+def test_a_kept_view_keeps_no_lock(kind: type[Medium], tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    open_medium(path, SIZE).close()
+    fd = os.open(path, os.O_RDWR)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    if kind is DaxMedium:
+        medium: Medium = DaxMedium(fd, str(path), SIZE, Tier.EMULATION, None)
+    else:
+        medium = FileMedium(fd, str(path), SIZE)
+    view = medium.read(0, 1)
+    medium.close()
+    open_medium(path).close()
+    assert bytes(view) == b"\0"
+    del view
+
+
+def test_a_new_file_and_its_name_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = []
+
+    def fsync(fd: int, real: Callable[[int], None] = os.fsync) -> None:
+        real(fd)
+        synced.append("folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else f"file of {os.fstat(fd).st_size}")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    open_medium(tmp_path / "store", SIZE).close()
+    assert synced == [f"file of {SIZE}", "folder"]
 
 
 def test_readers_share_and_lock_out_a_writer(tmp_path: Path) -> None:
