@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 Outcome = dict[str, Any]
 
 
-def play(seeds: range, *arguments: str, processes: int | None = None, seconds: float = 1200.0) -> list[Outcome]:
+def play(seeds: Sequence[int], *arguments: str, processes: int | None = None, seconds: float = 1200.0) -> list[Outcome]:
     """The reports of the seeds, in their order; `arguments` are those of `python -m tests.faults`."""
     count = processes or max(1, len(os.sched_getaffinity(0)))
     shares = [seeds[i::count] for i in range(count)]

@@ -1,4 +1,8 @@
-"""Thousands of long stories: `python -m tests.faults.soak --seeds 2000`; writes docs/figures/soak/faults.json."""
+"""Thousands of long stories: `python -m tests.faults.soak --seeds 2000`; writes docs/figures/soak/faults.json.
+
+What has been played is kept in the cache; `--resume` goes on from there, and the figures are about both.
+A step is one turn of the event loop in which something runs: what an operator can die between.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,11 @@ import statistics
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from e2e.bench.figures import OUT, machine
+from e2e.cluster.cache import cache_root
 from tests.faults.play import Outcome, play, told
 
 FIRST = 10_000
@@ -26,13 +32,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--seeds", type=int, default=2000, help="stories of all sorts (2000)")
     parser.add_argument("--leaders", type=int, default=150, help="stories of two replicas that die again and again (150)")
+    parser.add_argument("--resume", action="store_true", help="go on after the seeds that an earlier soak has played")
     given = parser.parse_args()
-    begin = time.monotonic()
-    stories = _play("stories", given.seeds, FIRST, STORY)
-    leaders = _play("leaders", given.leaders, 2 * FIRST, LEADERS)
+    played = cache_root() / "soak-faults.jsonl"
+    if not given.resume:
+        played.unlink(missing_ok=True)
+    stories = _play("stories", range(FIRST, FIRST + given.seeds), STORY, played)
+    leaders = _play("leaders", range(2 * FIRST, 2 * FIRST + given.leaders), LEADERS, played)
     figures = {
         "machine": machine(),
-        "seconds": round(time.monotonic() - begin, 1),
+        "seconds": round(sum(outcome["wallSeconds"] for outcome in [*stories, *leaders])),
         "stories": _figures(stories),
         "leaders": _figures(leaders),
     }
@@ -43,12 +52,21 @@ def main() -> int:
     return 1 if any(outcome["violations"] for outcome in [*stories, *leaders]) else 0
 
 
-def _play(what: str, count: int, first: int, arguments: tuple[str, ...]) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    for start in range(first, first + count, CHUNK):
-        outcomes += play(range(start, min(start + CHUNK, first + count)), *arguments, seconds=7200.0)
-        print(f"{what}: {len(outcomes)} of {count}", flush=True)
-    return outcomes
+def _play(what: str, seeds: range, arguments: tuple[str, ...], played: Path) -> list[Outcome]:
+    """The outcomes of all seeds: those in `played`, and the others, which are written to it chunk by chunk."""
+    lines = played.read_text().splitlines() if played.exists() else []
+    known = {outcome["seed"]: outcome for outcome in map(json.loads, lines) if outcome["seed"] in seeds}
+    left = [seed for seed in seeds if seed not in known]
+    for start in range(0, len(left), CHUNK):
+        chunk, begin = left[start : start + CHUNK], time.monotonic()
+        outcomes = play(chunk, *arguments, seconds=7200.0)
+        seconds = (time.monotonic() - begin) / len(chunk)
+        with played.open("a") as file:
+            for outcome in outcomes:
+                known[outcome["seed"]] = outcome | {"wallSeconds": round(seconds, 3)}
+                file.write(json.dumps(known[outcome["seed"]]) + "\n")
+        print(f"{what}: {len(known)} of {len(seeds)}", flush=True)
+    return [known[seed] for seed in seeds]
 
 
 def _figures(outcomes: list[Outcome]) -> dict[str, Any]:

@@ -5,8 +5,9 @@ they can still be ordered. The next place goes to the tenant with the fewest unf
 equals, to the one whose first job has waited longest), and of its jobs to the one of highest priority, then the oldest.
 So ten thousand jobs of one tenant cost another one a place in turn, not ten thousand places.
 
-Jobs of one tenant that need the same wait in one heap: what fits no node is skipped as a whole and holds up nobody.
-Adding and removing cost O(log jobs); choosing costs one look at the head of every heap, whatever its length.
+A tenant's jobs wait in one heap, and once more in a heap for each need, so that what fits no node is skipped as a whole and
+holds up nobody. Adding and removing cost O(log jobs); choosing costs a look at the head of every tenant's heap, and only
+where a need fits no node one at the heads of that tenant's needs.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Line(Generic[K]):
 
     def __init__(self) -> None:
         self._entries: dict[K, Waiting[K]] = {}
+        self._orders: dict[str, list[tuple[Rank, K]]] = defaultdict(list)
         self._heaps: dict[str, dict[Need, list[tuple[Rank, K]]]] = defaultdict(dict)
         self._going: Counter[str] = Counter()
 
@@ -65,6 +67,7 @@ class Line(Generic[K]):
         if self._entries.get(entry.key) == entry:
             return
         self._entries[entry.key] = entry
+        heapq.heappush(self._orders[entry.tenant], (entry.rank, entry.key))
         heapq.heappush(self._heaps[entry.tenant].setdefault(entry.need, []), (entry.rank, entry.key))
 
     def leave(self, key: K) -> bool:
@@ -85,7 +88,7 @@ class Line(Generic[K]):
         """The job whose turn it is. `open_runs` counts a tenant's unfinished runs, `fits` says of what jobs need
         whether a node with a free place has it."""
         blocked: set[Need] = set()
-        heads: dict[str, Waiting[K] | None] = {tenant: self._head(tenant, blocked) for tenant in list(self._heaps)}
+        heads: dict[str, Waiting[K] | None] = {tenant: self._oldest(tenant) for tenant in list(self._orders)}
         while True:
             best: tuple[tuple[int, str, str], Waiting[K]] | None = None
             for tenant, head in heads.items():
@@ -104,6 +107,19 @@ class Line(Generic[K]):
                 for tenant, head in heads.items()
             }
 
+    def _oldest(self, tenant: str) -> Waiting[K] | None:
+        """The tenant's first job; a tenant without any is forgotten."""
+        heap = self._orders[tenant]
+        while heap:
+            rank, key = heap[0]
+            entry = self._entries.get(key)
+            if entry is not None and entry.rank == rank and entry.tenant == tenant:
+                return entry
+            heapq.heappop(heap)
+        del self._orders[tenant]
+        self._heaps.pop(tenant, None)
+        return None
+
     def _head(self, tenant: str, blocked: set[Need]) -> Waiting[K] | None:
         """The tenant's first job of those whose need is not blocked."""
         best: Waiting[K] | None = None
@@ -114,8 +130,6 @@ class Line(Generic[K]):
                 del heaps[need]
             elif need not in blocked and (best is None or head.rank < best.rank):
                 best = head
-        if not heaps:
-            del self._heaps[tenant]
         return best
 
     def _top(self, heap: list[tuple[Rank, K]]) -> Waiting[K] | None:

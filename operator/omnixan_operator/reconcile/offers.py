@@ -21,9 +21,13 @@ DEFAULT_PRECISION = 1 / 64
 LOOKED_AT = 32
 """Of a longer queue the first runs are looked at, and the rest taken to be like them: placement must stay quick."""
 MAX_REMEMBERED = 10_000
+MAX_WAITS = 64
+"""Offers of one EdgeNode that are remembered."""
 
 _qualities: OrderedDict[tuple[str, str], tuple[Any, Quality | None]] = OrderedDict()
 """Parsed calibrations by node. An entry holds the very object it was parsed from, so that none can pass for another's."""
+_offers: OrderedDict[tuple[str, str], tuple[Object, dict[tuple[int, float | None], Offer]]] = OrderedDict()
+"""What nodes offered, by backlog and wait, each with the very EdgeNode that it was made of: every decision looks at all."""
 
 
 def offers(ctx: Context, cluster: EdgeCluster) -> list[Offer]:
@@ -32,15 +36,31 @@ def offers(ctx: Context, cluster: EdgeCluster) -> list[Offer]:
     found = []
     for obj in ctx.store.find(EDGE_NODES_BY_CLUSTER, cluster.metadata.uid):
         if alive(obj):
-            found.append(_offer(ctx, obj, on_their_way[namespace_of(obj), name_of(obj)]))
+            place = (namespace_of(obj), name_of(obj))
+            found.append(_offer(ctx, place, obj, ctx.store.count_by(OPEN_RUNS_BY_NODE, place) + on_their_way[place]))
     return found
 
 
-def _offer(ctx: Context, node: Object, on_their_way: int) -> Offer:
-    place, ready = (namespace_of(node), name_of(node)), condition(node, "Ready")
-    status = node.get("status", {})
-    backlog = ctx.store.count_by(OPEN_RUNS_BY_NODE, place) + on_their_way
-    quality = _quality(place, status.get("calibration"))
+def _offer(ctx: Context, place: tuple[str, str], node: Object, backlog: int) -> Offer:
+    calibration = node.get("status", {}).get("calibration")
+    quality = _quality(place, calibration) if calibration is not None else None
+    wait = None if quality is None else _wait(ctx, place, backlog, quality)
+    known = _offers.get(place)
+    if known is None or known[0] is not node:
+        known = _offers[place] = node, {}
+        while len(_offers) > MAX_REMEMBERED:
+            _offers.popitem(last=False)
+    made = known[1]
+    offer = made.get((backlog, wait))
+    if offer is None:
+        if len(made) >= MAX_WAITS:
+            made.clear()
+        offer = made[backlog, wait] = _made(node, backlog, quality, wait)
+    return offer
+
+
+def _made(node: Object, backlog: int, quality: Quality | None, wait: float | None) -> Offer:
+    ready, status = condition(node, "Ready"), node.get("status", {})
     return Offer(
         node=name_of(node),
         tier=node["spec"]["tier"],
@@ -52,13 +72,11 @@ def _offer(ctx: Context, node: Object, on_their_way: int) -> Offer:
         backend=status.get("backend") or "simulator",
         quality=quality,
         full=backlog >= QUEUE_LIMIT,
-        wait_seconds=None if quality is None else _wait(ctx, place, backlog, quality),
+        wait_seconds=wait,
     )
 
 
-def _quality(place: tuple[str, str], calibration: Mapping[str, Any] | None) -> Quality | None:
-    if calibration is None:
-        return None
+def _quality(place: tuple[str, str], calibration: Mapping[str, Any]) -> Quality | None:
     known = _qualities.get(place)
     if known is None or known[0] is not calibration:
         known = _qualities[place] = calibration, quality_of(calibration)
