@@ -14,14 +14,15 @@ from e2e.guest.power_cut import CONTROL, FORGETFUL, STORES, Found, power_cut, sh
 
 
 def _text(found: Found, wrong: list[str]) -> str:
-    after = found["secondBoot"]
+    after = found["lastBoot"]
     lines = [f"{'path':<24} {'mounted with':<26} {'MAP_SYNC':<26} {'is_pmem':<8} tier"]
     for path, fact in after.items():
         if "tier" in fact:
             kernel = (fact.get(name, "") for name in ("mount", "mapSync", "isPmem"))
             lines.append("{:<24} {:<26} {:<26} {:<8} {}".format(path, *kernel, fact["tier"]))
-    records = found["lastAcknowledged"] + 1
-    lines.append(f"power cut after {records} acknowledged records (seed {found['seed']}, Linux {found['kernel']})")
+    records = found["acknowledged"][-1]
+    cuts = ", ".join(map(str, found["acknowledged"]))
+    lines.append(f"power cut after {cuts} acknowledged records (seed {found['seed']}, Linux {found['kernel']})")
     for path in STORES:
         fact = after[path]
         state = "all as acknowledged" if not fact["wrong"] else f"{len(fact['wrong'])} WRONG"
@@ -35,10 +36,11 @@ def main() -> None:
     """Parse the options, cut the power, say what was found."""
     parser = argparse.ArgumentParser(prog="python -m e2e.guest", description=__doc__)
     parser.add_argument("--seed", type=int, help="records and moment of the power cut (random)")
+    parser.add_argument("--cuts", type=int, default=1, help="so many power cuts one after another (1)")
     parser.add_argument("--output", choices=("text", "json"), default="text")
     options = parser.parse_args()
     seed = secrets.randbelow(1 << 32) if options.seed is None else options.seed
-    found = power_cut(seed, Steps())
+    found = power_cut(seed, Steps(), options.cuts)
     wrong = shortcomings(found)
     print(json.dumps(found | {"wrong": wrong}, indent=1) if options.output == "json" else _text(found, wrong))
     raise SystemExit(1 if wrong else 0)

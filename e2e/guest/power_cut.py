@@ -39,42 +39,48 @@ _LOOKALIKE: dict[str, dict[str, Any]] = {
     VIRTIO: _NO_DAX | {"mount": "rw,relatime,dax=always", "tier": "T3"},
     f"{VIRTIO}/store": {"tier": "T3", "right": True},
 }
-EXPECTED = {"firstBoot": _FIRST, "secondBoot": _FIRST | _LOOKALIKE}
+EXPECTED = {"firstBoot": _FIRST, "lastBoot": _FIRST | _LOOKALIKE}
 """What each boot must say of each path: what the kernel and libpmem say, and what our code finds."""
 
 Found = dict[str, Any]
 
 
-def power_cut(seed: int, steps: Steps) -> Found:
-    """Write until the power goes, boot again, look for everything; `seed` decides the records and when the power goes.
+def power_cut(seed: int, steps: Steps, cuts: int = 1) -> Found:
+    """Write until the power goes, `cuts` times on the same devices, boot once more, look for everything.
 
-    Raises GuestFailed, MissingFile or CommandError when it could not be done; what is wrong is told by `shortcomings`.
+    `seed` decides the records and when the power goes. Raises GuestFailed, MissingFile or CommandError when it could not be
+    done; what is wrong is told by `shortcomings`.
     """
     guest = ensure_guest(steps)
     source = random.Random(seed)
-    target = source.randint(*CUT_BETWEEN)
+    acknowledged: list[int] = []
+    first_boot: list[dict[str, Any]] = []
     folder = scratch_folder("power-cut")
     try:
         hardware = Hardware(folder, nvdimms=(MIB, MIB, MIB), virtio_pmem=MIB, cached_disk=MIB, plain_disk=MIB)
-        with steps.step(f"boot, write, cut the power at record {target}"):
-            with Machine(guest, hardware, [{"step": "prepare"}, {"step": "write", "with": {"seed": seed}}]) as machine:
-                reached = machine.acknowledged(target)
-                # anywhere in the records that follow: the time that a record takes is this machine's own
-                time.sleep(source.uniform(0, 3) * machine.seconds_per_record)
-                last = max(reached, machine.cut_power())
-                first_boot = machine.said
+        for _ in range(cuts):
+            first = acknowledged[-1] + 1 if acknowledged else 0
+            target = first + source.randint(*CUT_BETWEEN)
+            write = {"step": "write", "with": {"seed": seed, "first": first}}
+            with steps.step(f"boot, write, cut the power at record {target}"):
+                with Machine(guest, hardware, [{"step": "prepare"}, write]) as machine:
+                    reached = machine.acknowledged(target)
+                    # anywhere in the records that follow: the time that a record takes is this machine's own
+                    time.sleep(source.uniform(0, 3) * machine.seconds_per_record)
+                    acknowledged.append(max(reached, machine.cut_power()))
+                    first_boot = first_boot or machine.said
         with steps.step("boot again, look for every acknowledged record"):
-            verify = {"step": "verify", "with": {"seed": seed, "last": last}}
+            verify = {"step": "verify", "with": {"seed": seed, "last": acknowledged[-1]}}
             with Machine(guest, hardware, [{"step": "prepare"}, verify, {"step": "lookalike"}]) as machine:
-                second_boot = machine.finish()
+                last_boot = machine.finish()
     finally:
         remove_tree(folder)
     return {
         "seed": seed,
         "kernel": guest.version,
-        "lastAcknowledged": last,
+        "acknowledged": [last + 1 for last in acknowledged],
         "firstBoot": by_path(first_boot),
-        "secondBoot": by_path(second_boot),
+        "lastBoot": by_path(last_boot),
     }
 
 
@@ -90,13 +96,13 @@ def by_path(said: list[dict[str, Any]]) -> Found:
 def shortcomings(found: Found) -> list[str]:
     """What is not as it must be, one sentence each; empty if all is well."""
     wrong = []
-    for boot in ("firstBoot", "secondBoot"):
+    for boot in ("firstBoot", "lastBoot"):
         for path, expected in EXPECTED[boot].items():
             is_as = {name: found[boot][path].get(name) for name in expected}
             if is_as != expected:
                 wrong.append(f"{boot}, {path}: {is_as} where {expected} must be")
-    records = found["lastAcknowledged"] + 1
-    after = found["secondBoot"]
+    records = found["acknowledged"][-1]
+    after = found["lastBoot"]
     for path in STORES:
         wrong += [f"{path}: {sentence}" for sentence in after[path]["wrong"]]
     if after[CONTROL]["there"] >= records:
@@ -108,11 +114,11 @@ def shortcomings(found: Found) -> list[str]:
 
 def summary(found: Found) -> dict[str, Any]:
     """The figures of a run, without the evidence."""
-    after = found["secondBoot"]
+    after = found["lastBoot"]
     stores = {path: {name: after[path][name] for name in ("tier", "inFlight", "openSeconds")} for path in STORES}
     return {
         "seed": found["seed"],
-        "acknowledged": found["lastAcknowledged"] + 1,
+        "acknowledged": found["acknowledged"],
         "wrong": sum(len(after[path]["wrong"]) for path in STORES),
         "control": after[CONTROL]["there"],
         "withoutFlush": after[FORGETFUL]["there"],

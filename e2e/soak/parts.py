@@ -130,8 +130,8 @@ def _flux(_ground: Ground, _number: int) -> dict[str, Any]:
     return {"figures": "docs/figures/flux.json"}
 
 
-def _power_cuts(_ground: Ground, _number: int) -> dict[str, Any]:
-    found = power_cut.power_cut(secrets.randbelow(1 << 32), Steps())
+def _power_cuts(_ground: Ground, number: int) -> dict[str, Any]:
+    found = power_cut.power_cut(secrets.randbelow(1 << 32), Steps(), cuts=1 + number % 3)
     wrong = power_cut.shortcomings(found)
     assert not wrong, f"seed {found['seed']}: {wrong}"
     return power_cut.summary(found)
@@ -151,6 +151,8 @@ PARTS = {
     "load": Part("10,000 jobs, 1,000 EdgeClusters: see e2e/load", 1, _load, report="load-rounds"),
     "faults": Part("thousands of seeds of the fault simulation: see tests/faults", 1, _faults, report="faults-rounds"),
     "flux": Part("Flux's real controllers wait for our kinds: see e2e/gitops/flux.py", 1, _flux, report="flux-rounds"),
-    "power-cuts": Part("a virtual machine with NVDIMMs loses power while our store writes: see e2e/guest", 20, _power_cuts),
+    "power-cuts": Part(
+        "power cuts of a virtual machine with NVDIMMs, one to three in a row: see e2e/guest", 20, _power_cuts
+    ),
     "scenarios": Part("all scenarios of `make test` on one cluster", 3, _scenarios),
 }

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from e2e.guest.inside import devices, proof, ratios
@@ -50,16 +51,17 @@ def lookalike(host: Host) -> None:
     host.says("store", path=f"{VIRTIO}/store", tier=ack.tier.name, right=right)
 
 
-def write(host: Host, *, seed: int) -> None:
-    """Put records one after another, each into the controls first, and acknowledge each; until the power goes."""
+def write(host: Host, *, seed: int, first: int) -> None:
+    """Put records from `first` on, each into the controls before the rest, and acknowledge each; until the power goes."""
     keep_in_memory()
+    Path(FORGETFUL).unlink(missing_ok=True)  # of an earlier power cut: in which state, nobody can say
     workloads: list[Control | Workload] = [Control(f"{CONTROL}/records")]
-    workloads.append(Workload(Store.open(Forgetful(open_medium(FORGETFUL, STORE_BYTES, "file"))), seed))
+    workloads.append(Workload(Store.open(Forgetful(open_medium(FORGETFUL, STORE_BYTES, "file"))), seed, first))
     for path in UNDER_TEST:
         medium = open_medium(path, STORE_BYTES if path.startswith("/mnt") else None, "auto")
         host.says("store", path=path, tier=medium.tier.name, granularity=medium.granularity)
-        workloads.append(Workload(Store.open(medium), seed))
-    for number in itertools.count():
+        workloads.append(Workload(Store.open(medium), seed, first))
+    for number in itertools.count(first):
         for workload in workloads:
             workload.write(number)
         host.acknowledges(number)

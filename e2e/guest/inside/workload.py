@@ -55,11 +55,11 @@ def state(seed: int, last: int) -> bytearray:
 
 
 class Workload:
-    """Writes records into a store, one after another."""
+    """Writes records into a store, one after another, from `first` on; what was under way before is written once more."""
 
-    def __init__(self, store: Store, seed: int) -> None:
+    def __init__(self, store: Store, seed: int, first: int = 0) -> None:
         self._store, self._seed = store, seed
-        self._state = bytearray(STATE_SIZE)
+        self._state = state(seed, first - 1)
 
     def write(self, number: int) -> None:
         """All that belongs to record `number`: durable when it returns."""

@@ -39,6 +39,14 @@ def test_records_after_the_last_acknowledged_one_are_under_way(written: Path) ->
     assert (found.wrong, found.in_flight) == ([], 1)
 
 
+def test_writing_goes_on_where_it_was_acknowledged_although_more_had_been_written(written: Path) -> None:
+    with _store(written) as store:
+        work = Workload(store, SEED, first=LAST - 3)
+        for number in range(LAST - 3, LAST + 30):
+            work.write(number)
+        assert check(store, SEED, LAST + 29).wrong == []
+
+
 def _put_back(store: Store) -> None:
     store.put(key(4), content(SEED, 4))
 
