@@ -51,7 +51,7 @@ bench: setup ## figures into docs/figures (PARTS="qaoa engine first-shot" for so
 
 .PHONY: soak
 soak: setup ## failovers, lost nodes, upgrades, load, … (PARTS="failover load" ROUNDS=3 for some of them)
-	@$(PY) -m e2e.cluster locked -- $(PY) -m e2e.soak $(if $(ROUNDS),--rounds $(ROUNDS)) $(PARTS)
+	@$(PY) -m e2e.cluster locked -- $(PY) -m e2e.soak $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(RESUME),--resume) $(PARTS)
 
 .PHONY: lint
 lint: setup ## ruff, mypy --strict, import layers, generated files up to date

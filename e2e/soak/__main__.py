@@ -3,6 +3,7 @@
     make soak                          every part
     make soak PARTS="failover nodes"   some of them
     make soak PARTS=failover ROUNDS=3  fewer rounds than a part has by itself
+    make soak RESUME=1                 go on where an earlier soak was ended
 
 A round that fails is written down with its reason and the next one begins; the exit status is 1 in the end.
 """
@@ -20,6 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("parts", nargs="*", help=f"of: {', '.join(parts.PARTS)} (all)")
     parser.add_argument("--rounds", type=int, help="rounds of each part (its own number)")
+    parser.add_argument("--resume", action="store_true", help="go on after the rounds that are written down already")
     options = parser.parse_args()
     unknown = sorted(set(options.parts) - set(parts.PARTS))
     if unknown:
@@ -28,8 +30,8 @@ def main() -> None:
     with parts.Ground() as ground:
         for name in options.parts or parts.PARTS:
             part = parts.PARTS[name]
-            report = Report(part.report or name, part.what, options.rounds or part.rounds)
-            for number in range(report.rounds_wanted):
+            report = Report(part.report or name, part.what, options.rounds or part.rounds, resume=options.resume)
+            for number in range(len(report.rounds), report.rounds_wanted):
                 report.round(number, lambda part=part, number=number: part.run(ground, number))  # type: ignore[misc]
             well = report.write() and well
     raise SystemExit(0 if well else 1)

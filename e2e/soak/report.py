@@ -15,13 +15,15 @@ REASON_CHARACTERS = 2000
 
 
 class Report:
-    """What happened in each round of a part."""
+    """What happened in each round of a part; with `resume` after the rounds that are written down already."""
 
-    def __init__(self, name: str, what: str, rounds: int) -> None:
+    def __init__(self, name: str, what: str, rounds: int, *, resume: bool = False) -> None:
         self.name = name
         self.what = what
         self.rounds_wanted = rounds
-        self.rounds: list[dict[str, Any]] = []
+        written = FOLDER / f"{name}.json"
+        resumed = resume and written.exists()
+        self.rounds: list[dict[str, Any]] = json.loads(written.read_text())["rounds"][:rounds] if resumed else []
 
     def round(self, number: int, run: Callable[[], dict[str, Any]]) -> None:
         """One round; whatever it raises is noted as its failure."""

@@ -51,3 +51,15 @@ def test_all_rounds_passed_is_success() -> None:
 def test_every_way_comes_in_the_rounds_that_a_part_has_by_itself() -> None:
     assert PARTS["failover"].rounds == 20
     assert PARTS["nodes"].rounds >= 3 and PARTS["uninstall"].rounds >= 4
+
+
+def test_a_soak_goes_on_after_what_is_written_down(folder: Path) -> None:
+    first = Report("nodes", "a node is cut off", 3)
+    first.round(0, lambda: {"how": "cut off"})
+    again = Report("nodes", "a node is cut off", 3, resume=True)
+    assert [entry["how"] for entry in again.rounds] == ["cut off"]
+    for number in range(len(again.rounds), again.rounds_wanted):
+        again.round(number, lambda: {"how": "frozen"})
+    written = json.loads((folder / "nodes.json").read_text())
+    assert (written["roundsDone"], written["roundsPassed"]) == (3, 3) and again.write()
+    assert not Report("nodes", "a node is cut off", 3).rounds, "without being asked to it begins anew"
