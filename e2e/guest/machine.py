@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -101,24 +102,24 @@ class Machine:
             *hardware.arguments(),
         ]
         self.said: list[dict[str, Any]] = []
+        self._complaints: list[str] = []
         self._first_ack = self._last_ack = (-1, 0.0)
         self._lines: queue.Queue[str | object] = queue.Queue()
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        try:
-            self._process = subprocess.Popen(
-                dying_with_us(self._command),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-            )
-        except FileNotFoundError as missing:
+        if shutil.which(self._command[0]) is None:
             self._folder.cleanup()
-            raise GuestFailed(f"{missing.filename} is not installed; `make setup` installs it") from missing
+            raise GuestFailed(f"{self._command[0]} is not installed; `make setup` installs it on Debian")
+        self._process = subprocess.Popen(
+            dying_with_us(self._command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
         return self
@@ -179,13 +180,15 @@ class Machine:
             if (number := acknowledgement(line)) >= 0:
                 self._last_ack = (number, time.monotonic())
                 self._first_ack = self._last_ack if self._first_ack[0] < 0 else self._first_ack
+            elif not line.startswith("SAYS "):
+                self._complaints.append(line)  # of QEMU itself
             if arrived(line):
                 return number
 
     def _failure(self, what: str) -> GuestFailed:
-        said = "\n".join(json.dumps(fact) for fact in self.said if fact["what"] != "failed")
+        said = "\n".join([json.dumps(fact) for fact in self.said if fact["what"] != "failed"] + self._complaints[-20:])
         console = self._console.read_text(errors="replace")[-CONSOLE_TAIL:] if self._console.exists() else ""
-        return GuestFailed(f"the guest {what}\n-- it said:\n{said}\n-- its kernel said:\n{console}")
+        return GuestFailed(f"the guest {what}\n-- it and the emulator said:\n{said}\n-- its kernel said:\n{console}")
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None

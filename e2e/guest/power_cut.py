@@ -6,7 +6,7 @@ import random
 import time
 from typing import Any
 
-from e2e.cluster.cache import remove_tree, scratch_folder
+from e2e.cluster.cache import remove_tree, scratch_folder, sweep
 from e2e.cluster.steps import Steps
 from e2e.guest.build import ensure_guest
 from e2e.guest.machine import Hardware, Machine
@@ -51,6 +51,7 @@ def power_cut(seed: int, steps: Steps, cuts: int = 1) -> Found:
     `seed` decides the records and when the power goes. Raises GuestFailed, MissingFile or CommandError when it could not be
     done; what is wrong is told by `shortcomings`.
     """
+    sweep()
     guest = ensure_guest(steps)
     source = random.Random(seed)
     acknowledged: list[int] = []
