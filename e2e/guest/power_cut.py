@@ -35,11 +35,12 @@ _FIRST: dict[str, dict[str, Any]] = {
     PLAIN_DISK: _NO_DAX | {"tier": "T2"},
     "ndctl": _NAMESPACES,
 } | {path: {"tier": tier} for path, tier in STORES.items()}
-_LOOKALIKE: dict[str, dict[str, Any]] = {
+_LAST: dict[str, dict[str, Any]] = {
     VIRTIO: _NO_DAX | {"mount": "rw,relatime,dax=always", "tier": "T3"},
     f"{VIRTIO}/store": {"tier": "T3", "right": True},
+    f"{FSDAX}/nobody/store": {"tier": "T1", "user": 65534},
 }
-EXPECTED = {"firstBoot": _FIRST, "lastBoot": _FIRST | _LOOKALIKE}
+EXPECTED = {"firstBoot": _FIRST, "lastBoot": _FIRST | _LAST}
 """What each boot must say of each path: what the kernel and libpmem say, and what our code finds."""
 
 Found = dict[str, Any]
@@ -62,17 +63,17 @@ def power_cut(seed: int, steps: Steps, cuts: int = 1) -> Found:
         for _ in range(cuts):
             first = acknowledged[-1] + 1 if acknowledged else 0
             target = first + source.randint(*CUT_BETWEEN)
-            write = {"step": "write", "with": {"seed": seed, "first": first}}
+            write = [_step("prepare"), _step("write", seed=seed, first=first)]
             with steps.step(f"boot, write, cut the power at record {target}"):
-                with Machine(guest, hardware, [{"step": "prepare"}, write]) as machine:
+                with Machine(guest, hardware, write) as machine:
                     reached = machine.acknowledged(target)
                     # anywhere in the records that follow: the time that a record takes is this machine's own
                     time.sleep(source.uniform(0, 3) * machine.seconds_per_record)
                     acknowledged.append(max(reached, machine.cut_power()))
                     first_boot = first_boot or machine.said
         with steps.step("boot again, look for every acknowledged record"):
-            verify = {"step": "verify", "with": {"seed": seed, "last": acknowledged[-1]}}
-            with Machine(guest, hardware, [{"step": "prepare"}, verify, {"step": "lookalike"}]) as machine:
+            looking = [_step("verify", seed=seed, last=acknowledged[-1]), _step("lookalike"), _step("unprivileged")]
+            with Machine(guest, hardware, [_step("prepare"), *looking]) as machine:
                 last_boot = machine.finish()
     finally:
         remove_tree(folder)
@@ -83,6 +84,10 @@ def power_cut(seed: int, steps: Steps, cuts: int = 1) -> Found:
         "firstBoot": by_path(first_boot),
         "lastBoot": by_path(last_boot),
     }
+
+
+def _step(name: str, **options: int) -> dict[str, Any]:
+    return {"step": name, "with": options}
 
 
 def by_path(said: list[dict[str, Any]]) -> Found:

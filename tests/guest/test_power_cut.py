@@ -79,5 +79,9 @@ def test_our_reading_of_ndctl_names_every_namespace(found, boot):
     assert found[boot]["ndctl"] == {"state": "Found", "modes": modes}
 
 
+def test_a_user_without_rights_has_a_store_at_t1(found):
+    assert found["lastBoot"][f"{FSDAX}/nobody/store"] == {"tier": "T1", "user": 65534}
+
+
 def test_nothing_else_is_wrong(found):
     assert shortcomings(found) == []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +22,7 @@ FSDAX, CONTROL, VIRTIO = "/mnt/fsdax", "/mnt/control", "/mnt/virtio-pmem"
 CACHED_DISK, PLAIN_DISK = "/mnt/cached-disk", "/mnt/plain-disk"
 STORE_BYTES = 8 << 20
 RATIO_BYTES = 20 << 20
+NOBODY = 65534
 UNDER_TEST = (f"{FSDAX}/store", "/dev/dax2.0", f"{CACHED_DISK}/store", f"{PLAIN_DISK}/store")
 """One store for each tier: a file on DAX, a device that is nothing but DAX, files on two kinds of disk."""
 
@@ -82,6 +85,30 @@ def verify(host: Host, *, seed: int, last: int) -> None:
     host.says("control", path=f"{CONTROL}/records", there=survivors(f"{CONTROL}/records"))
 
 
+def unprivileged(host: Host) -> None:
+    """The same store on DAX in a folder of a user without any rights, as which an agent runs."""
+    folder = Path(FSDAX, "nobody")
+    folder.mkdir(exist_ok=True)
+    os.chown(folder, NOBODY, NOBODY)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            with Store.open(open_medium(folder / "store", STORE_BYTES, "dax")) as store:
+                ack = store.put("here", b"too")
+            host.says("store", path=f"{folder}/store", tier=ack.tier.name, user=os.getuid())
+            status = 0
+        except BaseException:
+            traceback.print_exc()  # on the console, beside the kernel's messages
+        finally:
+            os._exit(status)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise RuntimeError(f"user {NOBODY} cannot have a store in {folder}: the kernel's messages end with the reason")
+
+
 def ratios_on_one_device(host: Host) -> None:
     """Durable writes on the first NVDIMM: mounted with DAX, then without. Microseconds."""
     device = devices.namespace(0, "fsdax")
@@ -118,5 +145,6 @@ STEPS: dict[str, Callable[..., Any]] = {
     "write": write,
     "verify": verify,
     "lookalike": lookalike,
+    "unprivileged": unprivileged,
     "ratios": ratios_on_one_device,
 }
