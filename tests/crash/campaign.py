@@ -63,13 +63,23 @@ class Campaign:
     """Hears of moments, makes images of them, looks at each. Raises `Violation` at the first bad one, or notes it."""
 
     def __init__(
-        self, *, seed: int = 0, drawn: int = DRAWN, always: int = ALWAYS, share: float = 1.0, again: float = 0.0
+        self,
+        *,
+        seed: int = 0,
+        drawn: int = DRAWN,
+        always: int = ALWAYS,
+        share: float = 1.0,
+        again: float = 0.0,
+        collect: bool = False,
     ) -> None:
         """After the first `always` images of a moment a `share` of the others is looked at.
 
         After an `again` of the looks, ten times as many where just one line is missing, a second power cut follows.
+        With `collect` violations are noted instead of raised.
         """
         self.tally = Tally()
+        self.violations: list[str] = []
+        self._collect = collect
         self._seed, self._drawn = seed, drawn
         self._always, self._share, self._again = always, share, again
         self._draw = random.Random(seed)
@@ -118,11 +128,16 @@ class Campaign:
         self.tally.looks += 1
         touched: set[Line] = set()
         try:
-            expected.look(media, touched)
-        except Violation:
-            raise
-        except Exception as error:  # recovery must name what it meets; anything else is a finding too
-            raise Violation(f"unexpected {type(error).__name__}: {error}") from error
+            try:
+                expected.look(media, touched)
+            except Violation:
+                raise
+            except Exception as error:  # recovery must name what it meets; anything else is a finding too
+                raise Violation(f"unexpected {type(error).__name__}: {error}") from error
+        except Violation as found:
+            if not self._collect:
+                raise
+            self.violations.append(str(found))
         return touched
 
     def _cut_again(self, media: dict[str, bytearray], expected: Expectation) -> None:
