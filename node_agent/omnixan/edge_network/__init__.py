@@ -1,4 +1,4 @@
-"""The edge network: `EdgeQuantumProcessor` here, everything else in the subpackages.
+"""The edge network: `EdgeQuantumProcessor` and `PersistentMemory` here, everything else in the subpackages.
 
 Nothing is imported before it is asked for: the operator imports `omnixan.edge_network.api` and has no numpy.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from omnixan.edge_network.persistent_memory.memory import PersistentMemory
     from omnixan.edge_network.quantum.processor import EdgeQuantumProcessor
 
-__all__ = ["EdgeQuantumProcessor"]
+__all__ = ["EdgeQuantumProcessor", "PersistentMemory"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,4 +19,8 @@ def __getattr__(name: str) -> Any:
         from omnixan.edge_network.quantum.processor import EdgeQuantumProcessor
 
         return EdgeQuantumProcessor
+    if name == "PersistentMemory":
+        from omnixan.edge_network.persistent_memory.memory import PersistentMemory
+
+        return PersistentMemory
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
