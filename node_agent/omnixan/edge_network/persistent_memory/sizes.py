@@ -17,7 +17,7 @@ _SIZE: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,9}))? ?([A-Za-z]{0,2})")
 def parse_size(size: int | str) -> int:
     """Bytes of a number, of `4GB` (KB, MB, GB, TB are powers of 1024, as memory is sold) or of a Kubernetes quantity.
 
-    `64Mi` is 64·1024², `500M` is 500·1000², as Kubernetes means them. A fraction must come to whole bytes. Raises ValueError.
+    `64Mi` is 64·1024², `500M` is 500·1000², as Kubernetes means them. A fraction must come to whole bytes; else ValueError.
     """
     if isinstance(size, int):
         if isinstance(size, bool) or size < 0:
@@ -25,11 +25,10 @@ def parse_size(size: int | str) -> int:
         return size
     found = _SIZE.fullmatch(size)
     if not found or found[3] not in _UNITS:
-        raise ValueError(
-            f"size={size!r}: write a number and one of {', '.join(unit for unit in _UNITS if unit)}, such as 4GB"
-        )
-    unit, fraction = _UNITS[found[3]], found[2] or ""
-    whole, rest = divmod(int(found[1] + fraction) * unit, 10 ** len(fraction))
-    if rest:
+        raise ValueError(f"size={size!r}: write a number and one of {' '.join(_UNITS).strip()}, such as 4GB")
+    fraction: str = found[2] or ""
+    divisor: int = 10 ** len(fraction)
+    numerator = int(found[1] + fraction) * _UNITS[found[3]]
+    if numerator % divisor:
         raise ValueError(f"size={size!r}: this is no whole number of bytes")
-    return whole
+    return numerator // divisor
