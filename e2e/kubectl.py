@@ -74,15 +74,18 @@ class Kubectl:
         timeout: float = 60,
     ) -> Object | None:
         """The object as soon as `holds` says so; AssertionError with its last state after `timeout` seconds."""
-        deadline = time.monotonic() + timeout
-        while True:
-            found = self.get(kind, name, namespace)
-            if holds(found):
-                return found
-            if time.monotonic() > deadline:
-                state = yaml.safe_dump((found or {}).get("status", found), sort_keys=False)
-                raise AssertionError(f"{kind} {namespace}/{name}: not so after {timeout:.0f} s; it is\n{state}")
-            time.sleep(POLL_SECONDS)
+        seen: list[Object | None] = [None]
+
+        def so() -> bool:
+            seen[0] = self.get(kind, name, namespace)
+            return holds(seen[0])
+
+        try:
+            eventually(so, f"{kind} {namespace}/{name}", timeout)
+        except AssertionError as error:
+            state = yaml.safe_dump((seen[0] or {}).get("status", seen[0]), sort_keys=False)
+            raise AssertionError(f"{error}; it is\n{state}") from None
+        return seen[0]
 
 
 def condition(obj: Object | None, kind: str) -> Object:
@@ -105,9 +108,19 @@ def is_true(kind: str) -> Callable[[Object | None], bool]:
 
 
 def eventually(holds: Callable[[], bool], what: str, timeout: float = 60) -> None:
-    """Return as soon as `holds` does; AssertionError naming `what` after `timeout` seconds."""
+    """Return as soon as `holds` does; AssertionError naming `what` after `timeout` seconds.
+
+    A look that fails is one of the looks: an API server that is busy, or away for a moment, is asked again.
+    """
     deadline = time.monotonic() + timeout
-    while not holds():
+    problem = ""
+    while True:
+        try:
+            if holds():
+                return
+            problem = ""
+        except (KubectlError, subprocess.TimeoutExpired) as error:
+            problem = f"; the last look failed: {error}"
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not so after {timeout:.0f} s")
+            raise AssertionError(f"{what}: not so after {timeout:.0f} s{problem}")
         time.sleep(POLL_SECONDS)

@@ -28,10 +28,17 @@ class Field:
     kubectl: Kubectl
     release: install.Release
 
+    def holder(self) -> str:
+        """The process that holds the operators' Lease, as POD_MARK: one that is started again in its pod is another.
+
+        Empty: none does.
+        """
+        lease = self.kubectl.get("lease", "omnixan-operator", SYSTEM)
+        return str(((lease or {}).get("spec") or {}).get("holderIdentity") or "")
+
     def leader(self) -> str:
         """The pod that holds the operators' Lease; empty: none does."""
-        lease = self.kubectl.get("lease", "omnixan-operator", SYSTEM)
-        return str(((lease or {}).get("spec") or {}).get("holderIdentity") or "").partition("_")[0]
+        return self.holder().partition("_")[0]
 
     def pod_node(self, pod: str) -> str:
         """The node that an operator's pod is on."""
@@ -50,9 +57,9 @@ class Field:
         return [p["metadata"]["name"] for p in pods if not p["metadata"].get("deletionTimestamp")]
 
     def another_leads(self, than: str, limit: float) -> float:
-        """Wait until another pod leads; the seconds that it took."""
+        """Wait until another process than this holder leads; the seconds that it took."""
         began = time.monotonic()
-        eventually(lambda: self.leader() not in ("", than), f"another than {than} leads", limit)
+        eventually(lambda: self.holder() not in ("", than), f"another than {than} leads", limit)
         return time.monotonic() - began
 
     def make_edge_cluster(self) -> None:
@@ -130,6 +137,18 @@ class Load:
             if run["spec"]["jobRef"]["uid"] in uids and state == "Running" and (not nodes or node in nodes):
                 return str(node)
         return None
+
+    def begin(self, *nodes: str) -> str:
+        """Wait until one of the jobs runs (on one of `nodes`, if any are given); the node that it runs on."""
+        found: list[str] = []
+
+        def runs() -> bool:
+            node = self.running_on(*nodes)
+            found.extend([node] if node is not None else [])
+            return bool(found)
+
+        eventually(runs, f"a job runs on {' or '.join(nodes) or 'a node'}", 180)
+        return found[0]
 
     def finish(self, limit: float) -> None:
         """Wait until all are Complete."""

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from e2e.faults.field import SYSTEM, Field, Load
-from e2e.kubectl import eventually
 
 LIMIT = 20.0
 """Seconds from the fault to another holder of the Lease, at most."""
@@ -42,13 +41,14 @@ def _signal(field: Field, node: str, pod: str, signal: str, *, harmless: bool = 
 def fail_over(field: Field, tenant: str, how: str, *, jobs: int, layers: int, away: float, mark: str) -> dict[str, Any]:
     """Stop the leader while jobs run, for `away` seconds at least; the evidence. AssertionError if anything is not so."""
     field.operators_are_whole()
-    pod = field.leader()
     load = Load(field, tenant, f"{mark}-{how.split()[0]}", jobs, layers)
-    eventually(lambda: load.running_on() is not None, "a job runs", 180)
+    load.begin()
+    holder = field.holder()
+    pod = holder.partition("_")[0]
     before = load.complete()
     began = time.monotonic()
     with stopped(field, pod, how):
-        seconds = field.another_leads(pod, 60)
+        seconds = field.another_leads(holder, 60)
         while time.monotonic() < began + away:
             time.sleep(1)  # how long it is away is the fault, not a wait for something
     load.finish(240)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from e2e.faults.field import EDGE_CLUSTER, NAMESPACE, Field, Load
-from e2e.kubectl import eventually, is_true
+from e2e.kubectl import is_true
 
 WAYS = ("frozen", "cut off", "rebooted")
 
@@ -37,8 +37,7 @@ def lose_node(field: Field, tenant: str, how: str, *, jobs: int, layers: int, ma
     spared = field.pod_node(field.leader())
     workers = [n.name for n in field.cluster.nodes() if not n.control_plane and n.name != spared]
     load = Load(field, tenant, f"{mark}-{how.split()[0]}", jobs, layers)
-    eventually(lambda: load.running_on(*workers) is not None, "a job runs on a node that may be lost", 180)
-    node = load.running_on(*workers) or workers[0]
+    node = load.begin(*workers)
     began = time.monotonic()
     with away(field, node, how):
         load.finish(300)

@@ -62,7 +62,7 @@ def change_release(field: Field, tenant: str, to: install.Release, *, jobs: int,
     """
     agents_before = field.release.agent_image if to is not field.release else _tagged(to.agent_image, NEXT)
     load = Load(field, tenant, f"{mark}-a", jobs, layers)
-    eventually(lambda: load.running_on() is not None, "a job runs", 180)
+    load.begin()
     replace(to, agent_image=agents_before).install()
     field.operators_are_whole()
     load.finish(240)
@@ -72,7 +72,7 @@ def change_release(field: Field, tenant: str, to: install.Release, *, jobs: int,
     load.remove()
 
     load = Load(field, tenant, f"{mark}-b", jobs, layers)
-    eventually(lambda: load.running_on() is not None, "a job runs", 180)
+    load.begin()
     to.install()
     load.finish(240)
     second = load.judge()
@@ -107,7 +107,7 @@ def chart_away_and_back(field: Field, tenant: str) -> dict[str, Any]:
     """The operator is uninstalled while jobs run and installed again: everything goes on."""
     field.make_edge_cluster()
     load = Load(field, tenant, "away", 6, 900)
-    eventually(lambda: load.running_on() is not None, "a job runs", 180)
+    load.begin()
     field.release.uninstall_chart()
     field.release.install()
     load.finish(240)
@@ -132,7 +132,7 @@ def cluster_deleted(field: Field, tenant: str) -> dict[str, Any]:
     """The EdgeCluster is deleted while jobs run: they say so, the nodes are given back."""
     field.make_edge_cluster()
     load = Load(field, tenant, "gone", 6, 900)
-    eventually(lambda: load.running_on() is not None, "a job runs", 180)
+    load.begin()
     field.remove_edge_cluster()
     eventually(lambda: not install.agent_pods(field.kubectl), "no agent is left", 120)
     load.remove()

@@ -18,7 +18,16 @@ from e2e.cluster.pypi import helm
 from e2e.gitops.replay import recorded
 from e2e.kubectl import Kubectl, eventually, is_true
 
+TEST_SECONDS = 1200
+"""A scenario, and what it has made first: a cluster at most. Every wait in it has a bound of its own."""
 EdgeClusterMaker = Callable[[dict[str, Any]], AbstractContextManager[dict[str, Any]]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real nodes that are lost and found take their minutes."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 
 @pytest.fixture(scope="session")

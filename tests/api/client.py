@@ -136,9 +136,9 @@ class Kube:
             headers={"Content-Type": media_type, "Accept": accept},
             timeout=TIMEOUT_SECONDS,
         )
-        content: Object = answer.json()
         if answer.status_code >= 400:
-            raise RefusedError(answer.status_code, content)
+            raise RefusedError(answer.status_code, _status(answer))
+        content: Object = answer.json()
         return content
 
     def answer(
@@ -150,7 +150,7 @@ class Kube:
         with self._session.request(
             method, url, params=query, json=body, headers=headers, timeout=TIMEOUT_SECONDS, stream=True
         ) as answer:
-            return answer.status_code, "" if answer.ok else str(answer.json().get("message", ""))
+            return answer.status_code, "" if answer.ok else str(_status(answer).get("message", ""))
 
     def path(self, api_version: str, kind: str, name: str = "", subresource: str = "") -> str:
         """The path of a collection, an object or a subresource, in this client's namespace."""
@@ -210,6 +210,15 @@ def new_namespace(admin: Kube, **labels: str) -> Iterator[Kube]:
         for kind in KINDS:
             own.request("DELETE", own.path(API_VERSION, kind.name))
         own.delete("Namespace", name, api_version="v1")
+
+
+def _status(answer: requests.Response) -> Object:
+    """The Status object of a refusal; a server that is overloaded or just starting says no in plain text."""
+    try:
+        status = answer.json()
+    except ValueError:
+        status = None
+    return status if isinstance(status, dict) else {"message": answer.text}
 
 
 def _session(verify: Any) -> requests.Session:

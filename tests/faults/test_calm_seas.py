@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.faults.play import play, told
+
+pytestmark = pytest.mark.timeout(1500)  # as in test_storms
 
 
 def test_without_faults_everything_comes_to_its_end_and_then_nothing_is_written() -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.faults.bugs import BUGS
 from tests.faults.play import play
 
+pytestmark = pytest.mark.timeout(1500)  # as in test_storms
 ATTEMPTS = 24
 """Seeds that are played at most; most bugs show in one of the first."""
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.faults.play import play, told
 
+pytestmark = pytest.mark.timeout(1500)  # minutes of computing beside other tests; `play` has a bound of its own
 SEEDS = 100
 LEADERS = 10
 

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,6 +183,20 @@ class Agent:
     def wait(self, seconds: float = 30.0) -> int:
         """Wait for its end and return the exit status."""
         return self.process.wait(seconds)
+
+
+@contextlib.contextmanager
+def held(agent: Agent) -> Iterator[None]:
+    """An idle agent's worker stands still while the block runs: a run that it gets lasts, however slow the test is."""
+    _, *workers = descendants(agent.process.pid)  # the fork server goes on: programs are read
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 @dataclass

@@ -44,7 +44,7 @@ def test_an_emulator_reports_its_calibration_and_runs_with_noise(lab: Lab):
     )
     assert mitigated["result"]["summary"]["mitigation"]["readout"] == "tensored"
 
-    lab.submit("long", shots=1_000_000, timeout=2)
+    lab.submit("long", shots=1_000_000, timeout=60)
     refused = lab.ended("long")
     assert (refused["error"]["category"], refused["error"]["reason"]) == ("CAPABILITY_MISMATCH", "DeviceTimeTooLong")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from tests.api.agent.harness import ENDLESS, Lab, alive, descendants, eventually, slow_program
+from tests.api.agent.harness import ENDLESS, Lab, alive, descendants, eventually, held, slow_program
 
 
 def test_a_killed_agents_run_is_run_again_and_ends_as_if_nothing_had_happened(lab: Lab):
@@ -14,9 +14,10 @@ def test_a_killed_agents_run_is_run_again_and_ends_as_if_nothing_had_happened(la
     lab.submit("undisturbed", program)
     undisturbed = lab.ended("undisturbed")
     assert undisturbed["state"] == "Succeeded", undisturbed
-    lab.submit("disturbed", program)
-    begun = lab.began("disturbed")
-    first.kill()
+    with held(first):
+        lab.submit("disturbed", program)
+        begun = lab.began("disturbed")
+        first.kill()
     lab.agent().wait_ready()
     status = lab.ended("disturbed")
     assert status["state"] == "Succeeded", status
@@ -27,10 +28,12 @@ def test_a_killed_agents_run_is_run_again_and_ends_as_if_nothing_had_happened(la
 
 def test_an_agent_that_is_asked_to_end_finishes_its_run_first(lab: Lab):
     agent = lab.agent().wait_ready()
-    lab.submit("short", slow_program(100))
-    lab.began("short")
-    lab.submit("later")
-    agent.terminate()
+    with held(agent):
+        lab.submit("short", slow_program(100))
+        lab.began("short")
+        lab.submit("later")
+        agent.terminate()
+        eventually(lambda: lab.condition().get("reason") == "ShuttingDown", "the agent says that it ends")
     assert agent.wait() == 0
     assert lab.status("short")["state"] == "Succeeded"
     assert lab.status("later") == {}
@@ -83,7 +86,7 @@ def test_a_fork_server_that_dies_is_replaced(lab: Lab):
     os.kill(server, signal.SIGKILL)
     lab.submit("after")
     assert lab.ended("after")["state"] == "Succeeded"
-    assert lab.condition()["status"] == "True"
+    eventually(lambda: lab.condition()["status"] == "True", "the node is well")
 
 
 def test_nothing_is_left_of_a_killed_agent(lab: Lab):

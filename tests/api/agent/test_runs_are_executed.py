@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -40,10 +41,12 @@ def versions_after(lab: Lab, path: str, made: dict) -> int:
     """How often an object was written since it was made: its events in a watch that starts there."""
     live = lab.kube.get("QuantumRun", made["metadata"]["name"])
     session, host = lab.kube._session, lab.kube._host
-    query = {"watch": "1", "resourceVersion": made["metadata"]["resourceVersion"], "timeoutSeconds": "1"}
-    lines = session.get(host + path, params=query, timeout=30).text.splitlines()
-    assert f'"resourceVersion":"{live["metadata"]["resourceVersion"]}"' in lines[-1]
-    return len(lines)
+    query = {"watch": "1", "resourceVersion": made["metadata"]["resourceVersion"], "timeoutSeconds": "60"}
+    with session.get(host + path, params=query, timeout=60, stream=True) as answer:
+        for number, line in enumerate(answer.iter_lines(), start=1):
+            if json.loads(line)["object"]["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]:
+                return number
+    raise AssertionError("the watch ended before the object's last version")
 
 
 def test_equal_runs_have_equal_results_and_another_seed_another(lab: Lab):
@@ -127,7 +130,7 @@ def test_a_run_that_is_deleted_while_it_runs_is_ended_and_the_next_one_runs(lab:
     assert agent.metric("omnixan_agent_runs_total", category="", state="Succeeded") == 1
     events = eventually(lambda: lab.kube.list("Event", "v1"), "the new worker is told by an event")
     assert [(e["reason"], e["involvedObject"]["name"]) for e in events] == [("WorkerReplaced", "node-1")]
-    assert lab.condition()["status"] == "True"
+    eventually(lambda: lab.condition()["status"] == "True", "the node is well")
     eventually(lambda: len(descendants(agent.process.pid)) == IDLE, "nothing is left of the deleted run")
 
 

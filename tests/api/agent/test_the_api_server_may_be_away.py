@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from tests.api.agent.harness import Lab, eventually, slow_program
+from tests.api.agent.harness import Lab, eventually, held
 from tests.api.agent.proxy import Link
 
 
 def test_a_run_that_ends_while_the_link_is_cut_delivers_its_result_later(lab: Lab):
     with Link(lab.server) as link:
         agent = lab.agent(kubeconfig=lab.own_kubeconfig(link.url)).wait_ready()
-        lab.submit("offline", slow_program(60))
-        lab.began("offline")
-        link.cut()
-        lab.submit("meanwhile")
+        with held(agent):
+            lab.submit("offline")
+            lab.began("offline")
+            link.cut()
+            lab.submit("meanwhile")
         eventually(lambda: agent.metric("omnixan_agent_unsent_results") == 1, "the result waits")
         assert lab.status("offline")["state"] == "Running"
         link.mend()
@@ -25,9 +26,10 @@ def test_a_run_that_ends_while_the_link_is_cut_delivers_its_result_later(lab: La
 def test_a_run_that_ends_while_the_link_is_silent_delivers_its_result_later(lab: Lab):
     with Link(lab.server) as link:
         agent = lab.agent(kubeconfig=lab.own_kubeconfig(link.url)).wait_ready()
-        lab.submit("silent", slow_program(60))
-        lab.began("silent")
-        link.freeze()
+        with held(agent):
+            lab.submit("silent")
+            lab.began("silent")
+            link.freeze()
         eventually(lambda: agent.metric("omnixan_agent_unsent_results") == 1, "the result waits")
         eventually(lambda: "no answer in time" in agent.log(), "the agent notices")
         assert lab.status("silent")["state"] == "Running"
@@ -40,10 +42,11 @@ def test_a_run_that_ends_while_the_link_is_silent_delivers_its_result_later(lab:
 def test_a_run_deleted_while_the_link_is_cut_is_forgotten(lab: Lab):
     with Link(lab.server) as link:
         agent = lab.agent(kubeconfig=lab.own_kubeconfig(link.url)).wait_ready()
-        lab.submit("forgotten", slow_program(60))
-        lab.began("forgotten")
-        link.cut()
-        lab.kube.delete("QuantumRun", "forgotten")
+        with held(agent):
+            lab.submit("forgotten")
+            lab.began("forgotten")
+            link.cut()
+            lab.kube.delete("QuantumRun", "forgotten")
         eventually(lambda: agent.metric("omnixan_agent_unsent_results") == 1, "the result waits")
         link.mend()
         eventually(lambda: agent.metric("omnixan_agent_unsent_results") == 0, "the result is dropped")

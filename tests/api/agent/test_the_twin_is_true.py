@@ -10,19 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.agent.harness import ENDLESS, Lab, eventually
+from tests.api.agent.harness import ENDLESS, PATIENCE_SECONDS, Lab, eventually
 from tests.api.client import Kube, new_namespace
 
-WATCHED_SECONDS = 23
+HEARTBEATS = 3
+GAP_SECONDS = 10
+LATE_SECONDS = 3
 
 
 class Observed:
-    """What was seen of two nodes in WATCHED_SECONDS: node-1 idle, node-2 with a run that takes longer."""
+    """What was seen of two nodes until each had sent HEARTBEATS: node-1 idle, node-2 with a run that takes longer."""
 
     def __init__(self) -> None:
         self.node_versions: dict[str, set[str]] = {"node-1": set(), "node-2": set()}
         self.renewals: dict[str, set[str]] = {"node-1": set(), "node-2": set()}
         self.states: set[str] = set()
+
+    def gaps(self, node: str) -> list[timedelta]:
+        """The time between each heartbeat of a node and its next."""
+        times = sorted(map(datetime.fromisoformat, self.renewals[node]))
+        return [later - earlier for earlier, later in itertools.pairwise(times)]
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +44,12 @@ def observed(control_plane: Kube, kubeconfig: Path, tmp_path_factory: pytest.Tem
             for node in ("node-1", "node-2"):
                 eventually(lambda node=node: lab.condition(node).get("status") == "True", "the node reports itself")
                 eventually(lambda node=node: lab.lease(node), "there is a heartbeat")
-            lab.submit("long", ENDLESS, node="node-2", timeout=WATCHED_SECONDS + 30)
+            lab.submit("long", ENDLESS, node="node-2", timeout=3600)
             lab.began("long")
             seen = Observed()
-            end = time.monotonic() + WATCHED_SECONDS
-            while time.monotonic() < end:
+            end = time.monotonic() + PATIENCE_SECONDS
+            while min(map(len, seen.renewals.values())) < HEARTBEATS:
+                assert time.monotonic() < end, seen.renewals
                 for node in ("node-1", "node-2"):
                     seen.node_versions[node].add(kube.get("EdgeNode", node)["metadata"]["resourceVersion"])
                     lease = lab.lease(node)
@@ -56,14 +64,14 @@ def observed(control_plane: Kube, kubeconfig: Path, tmp_path_factory: pytest.Tem
 
 def test_an_idle_agent_writes_nothing_but_its_heartbeat(observed: Observed):
     assert len(observed.node_versions["node-1"]) == 1
-    assert len(observed.renewals["node-1"]) in (3, 4)
+    assert min(observed.gaps("node-1")) >= timedelta(seconds=GAP_SECONDS - 0.1)  # timers count in milliseconds
 
 
 def test_a_long_run_does_not_starve_the_heartbeat(observed: Observed):
     assert observed.states == {"Running"}
-    times = sorted(map(datetime.fromisoformat, observed.renewals["node-2"]))
-    assert len(times) >= 3
-    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < timedelta(seconds=13)
+    # An idle agent beside it tells what is the run's fault and what a busy machine's.
+    on_time = max(timedelta(seconds=GAP_SECONDS), *observed.gaps("node-1"))
+    assert max(observed.gaps("node-2")) < on_time + timedelta(seconds=LATE_SECONDS)
     assert len(observed.node_versions["node-2"]) == 1
 
 
@@ -83,7 +91,7 @@ def test_the_node_reports_what_it_is(lab: Lab):
 def test_an_edge_node_that_comes_late_or_again_gets_its_status(lab: Lab):
     lab.kube.delete("EdgeNode", "node-1")
     agent = lab.agent().wait_ready()
-    assert "does not exist yet" in agent.log()
+    eventually(lambda: "does not exist yet" in agent.log(), "it says so")
     for _ in range(2):
         lab.node()
         eventually(lambda: lab.condition().get("status") == "True", "the new EdgeNode has its status")

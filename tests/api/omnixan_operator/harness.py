@@ -21,6 +21,8 @@ from tests.api.client import Kube, Object, RefusedError
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 60.0
+HELD = 3600
+"""Seconds of a Lease that no test sees the end of, however slow the machine is."""
 LEASE = "coordination.k8s.io/v1"
 APPS = "apps/v1"
 BELL = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;'
@@ -42,6 +44,8 @@ def _quiet(probe: Callable[[], Any]) -> Any:
         if error.code in (404, 409):
             return None
         raise
+    except requests.RequestException:  # no answer in time, or a connection that was closed: ask again
+        return None
 
 
 def process(module: str, *arguments: str, log: Path, **environment: str) -> subprocess.Popen[bytes]:
@@ -89,7 +93,7 @@ class Operator:
         """End it; returns its exit status."""
         assert self._process is not None
         self._process.send_signal(how)
-        return self._process.wait(20)
+        return self._process.wait(PATIENCE)
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -195,8 +199,8 @@ class Agents:
             try:
                 with self._stepping:
                     self.step()
-            except RefusedError:
-                continue  # what it looked at is gone or changed; the next step sees
+            except (RefusedError, requests.RequestException):
+                continue  # what it looked at is gone or changed, or there was no answer; the next step sees
 
     def step(self) -> None:
         """Report every EdgeNode ready, and run what waits."""
@@ -227,8 +231,8 @@ class Agents:
         status = {"version": "0.0.0", "backend": "simulator", "qubits": qubits, "conditions": [condition]}
         self._status("EdgeNode", name, status)
 
-    def beat(self, name: str, uid: str, seconds: int = 40) -> None:
-        """Renew a node's Lease."""
+    def beat(self, name: str, uid: str, seconds: int = HELD) -> None:
+        """Renew a node's Lease, by default for longer than any test takes."""
         owner = {"apiVersion": API_VERSION, "kind": "EdgeNode", "name": name, "uid": uid}
         metadata = {"name": name, "labels": {HEARTBEAT_LABEL: "true"}, "ownerReferences": [owner]}
         spec = {"renewTime": micro_time(), "leaseDurationSeconds": seconds, "holderIdentity": "pod"}
@@ -352,6 +356,12 @@ class Site:
         except AssertionError as error:
             raise AssertionError(f"{error}; its status is {self.kube.get(kind, name).get('status')}") from None
         return found
+
+    def is_ready(self, name: str = "ec") -> Object:
+        """Wait until an EdgeCluster is Ready and its agents are rolled out, so that nothing more changes by itself."""
+        self.is_so("EdgeCluster", name, "Ready")
+        wait(f"{name} is rolled out", lambda: not self.condition("EdgeCluster", name, "Reconciling"))
+        return self.is_so("EdgeCluster", name, "Ready")
 
     def runs(self) -> list[Object]:
         """The runs in the test's namespace, oldest first."""

@@ -27,6 +27,8 @@ CLUSTERS = "omnixan"
 """The namespace where the chart lets EdgeClusters be."""
 POD_NAME = "authentication.kubernetes.io/pod-name"
 HEARTBEAT_SECONDS = 5.0
+LEASE_SECONDS = 40
+"""As agents set it: they beat on, so it ends only if they stop."""
 CHANGES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 
@@ -162,7 +164,9 @@ class Replicas:
     def _entries(self, since: int) -> Iterator[Any]:
         with self.plane.audit_log.open("rb") as log:
             log.seek(since)
-            for line in log.read().splitlines():
+            for line in log:
+                if not line.endswith(b"\n"):
+                    return  # it is being written
                 entry = json.loads(line)
                 if entry["user"]["username"] == ACCOUNT and entry["verb"] in CHANGES and "responseStatus" in entry:
                     yield entry
@@ -193,7 +197,7 @@ class PacedAgents(Agents):
         if time.monotonic() > self._beat_at:
             self._beat_at = time.monotonic() + HEARTBEAT_SECONDS
             for node in self.kube.list("EdgeNode"):
-                self.beat(node["metadata"]["name"], node["metadata"]["uid"])
+                self.beat(node["metadata"]["name"], node["metadata"]["uid"], LEASE_SECONDS)
         for run in self.kube.list("QuantumRun"):
             name, state = run["metadata"]["name"], run.get("status", {}).get("state")
             if state is None:

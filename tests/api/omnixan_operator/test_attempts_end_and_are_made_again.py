@@ -5,17 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.api.client import Kube, Object, RefusedError
-from tests.api.omnixan_operator.harness import Agents, Operator, Site, wait
-
-LONG = 3600
-"""Seconds of a Lease that a test does not see the end of."""
+from tests.api.omnixan_operator.harness import HELD, Agents, Operator, Site, wait
 
 
 def ready(site: Site, nodes: int = 1, autonomy: str = "5s") -> None:
     for number in range(nodes):
         site.node(f"n{number}")
     site.cluster(nodes, site.pool(autonomyDuration=autonomy))
-    site.is_so("EdgeCluster", "ec", "Ready")
+    site.is_ready()
 
 
 def run_of(site: Site, attempt: int) -> Object:
@@ -29,7 +26,7 @@ def fall_silent(site: Site, agents: Agents, node: str) -> None:
     """The node's last heartbeat lasts a second; those of all others last on."""
     for found in site.kube.list("EdgeNode"):
         name = found["metadata"]["name"]
-        agents.beat(name, found["metadata"]["uid"], 1 if name == node else LONG)
+        agents.beat(name, found["metadata"]["uid"], 1 if name == node else HELD)
 
 
 def test_a_broken_backend_is_tried_again_on_another_node(site: Site, agents: Agents) -> None:
@@ -97,7 +94,7 @@ def test_a_node_that_comes_back_in_time_keeps_its_run(site: Site, agents: Agents
     before = operator.requests()
     operator.settled()
     assert operator.requests() == before, "nothing is written while it is borne"
-    agents.beat(node, site.kube.get("EdgeNode", node)["metadata"]["uid"], LONG)
+    agents.beat(node, site.kube.get("EdgeNode", node)["metadata"]["uid"], HELD)
     wait("it is attached again", lambda: not site.condition("QuantumJob", "bell", "Detached"))
     agents.succeed(first["metadata"]["name"])
     job = site.is_so("QuantumJob", "bell", "Complete")

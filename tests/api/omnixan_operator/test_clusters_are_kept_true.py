@@ -274,7 +274,7 @@ def test_settled_objects_cost_no_request_and_a_restart_writes_nothing(
 ) -> None:
     site.node("g0"), site.node("g1")
     site.cluster(2)
-    site.is_so("EdgeCluster", "ec", "Ready")
+    site.is_ready()
     site.job()
     site.job("wide", requirements={"minQubits": 20})
     site.is_so("QuantumJob", "bell", "Complete")

@@ -14,7 +14,7 @@ def ready(site: Site, nodes: int = 1, **spec: Any) -> None:
     for number in range(nodes):
         site.node(f"n{number}")
     site.cluster(nodes, **spec)
-    site.is_so("EdgeCluster", "ec", "Ready")
+    site.is_ready()
 
 
 def set_spec(site: Site, name: str = "bell", **spec: Any) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import time
 from typing import Any
 
 import pytest
 
+from omnixan_operator.triggers import RUNNING_DELAY
 from tests.api.client import Kube, RefusedError, new_namespace
-from tests.api.omnixan_operator.harness import BELL, RESULT, Agents, Operator, Site, wait
+from tests.api.omnixan_operator.harness import BELL, PATIENCE, RESULT, Agents, Operator, Site, wait
 
 KNAPSACK = {"qaoa": {"problem": {"knapsack": {"values": [3, 4, 5], "weights": [2, 3, 4], "capacity": 5}}}}
 
@@ -18,7 +21,7 @@ def ready(site: Site, nodes: int = 1, **spec: Any) -> None:
     for number in range(nodes):
         site.node(f"n{number}")
     site.cluster(nodes, **spec)
-    site.is_so("EdgeCluster", "ec", "Ready")
+    site.is_ready()
 
 
 def test_a_program_ends_with_its_result_in_status_and_config_map(site: Site, agents: Agents) -> None:
@@ -45,17 +48,27 @@ def test_a_short_job_costs_three_writes_and_its_result_is_not_read_again(
 ) -> None:
     ready(site)
     operator.settled()
-    before = operator.requests(writes_only=False)
-    site.job()
-    site.is_so("QuantumJob", "bell", "Complete")
-    operator.settled()
-    after = operator.requests(writes_only=False)
-    made = {key: count - before.get(key, 0) for key, count in after.items() if count != before.get(key, 0)}
+    names = itertools.count()
+    made = wait("a job is a short one", lambda: cost_if_short(site, operator, f"short-{next(names)}"), 3 * PATIENCE)
     assert made == {
         ("create", "QuantumRun"): 1,
         ("create", "ConfigMap"): 1,
         ("apply_status", "QuantumJob"): 1,
     }
+
+
+def cost_if_short(site: Site, operator: Operator, name: str) -> dict[tuple[str, str], int]:
+    """The requests for a job; none if all of it took longer than what counts as short, as it may on a busy machine."""
+    before = operator.requests(writes_only=False)
+    began = time.monotonic()
+    site.job(name)
+    site.is_so("QuantumJob", name, "Complete")
+    took = time.monotonic() - began
+    operator.settled()
+    if took >= RUNNING_DELAY:
+        return {}
+    after = operator.requests(writes_only=False)
+    return {key: count - before.get(key, 0) for key, count in after.items() if count != before.get(key, 0)}
 
 
 def test_an_algorithm_is_sized_without_the_analyzer(site: Site, agents: Agents) -> None:

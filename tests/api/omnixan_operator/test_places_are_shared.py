@@ -16,7 +16,7 @@ def ready(site: Site, nodes: int = 1) -> None:
     for number in range(nodes):
         site.node(f"n{number}")
     site.cluster(nodes, tenants=EVERYBODY)
-    site.is_so("EdgeCluster", "ec", "Ready")
+    site.is_ready()
 
 
 def names(site: Site) -> set[str]:

@@ -87,8 +87,10 @@ async def test_text_that_is_not_unicode_is_refused(sandbox):
 
 
 async def test_a_bomb_is_killed_within_five_seconds_and_neighbours_do_not_wait(sandbox, cpu_bomb, bell_text):
-    started = time.monotonic()
+    started, ended = time.monotonic(), list[float]()
     bombs = [asyncio.create_task(sandbox.parse(cpu_bomb + f"// {number}")) for number in range(3)]
+    for bomb in bombs:
+        bomb.add_done_callback(lambda _: ended.append(time.monotonic()))
     neighbours = 0
     while not all(bomb.done() for bomb in bombs):
         begin = time.monotonic()
@@ -100,7 +102,7 @@ async def test_a_bomb_is_killed_within_five_seconds_and_neighbours_do_not_wait(s
         error = await refusal(bomb)
         assert (error.category, error.reason) == ("PAYLOAD_REJECTED", "ParserKilled")
         assert "make it smaller" in str(error)
-    assert time.monotonic() - started < 6  # five for the bombs, the rest for a busy machine
+    assert max(ended) - started < 6  # five for the bombs, the rest for a busy machine
 
 
 async def test_each_limit_is_named(cpu_bomb, memory_hog, bell_text):

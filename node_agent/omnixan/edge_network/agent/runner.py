@@ -221,7 +221,7 @@ class Runner:
     async def _report(self, current: _Current) -> None:
         """Write that the run is running, and its progress; what fails here comes again or comes with the result."""
         await asyncio.sleep(FIRST_REPORT_SECONDS)
-        while True:
+        while current.record.completion is None:  # how it ended is on its way already
             current.news.clear()
             if not await self._write(current):
                 current.news.set()
