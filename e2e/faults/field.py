@@ -52,6 +52,15 @@ class Field:
         pods = self._operator_pods
         eventually(lambda: self.leader() in pods(), "one of the replicas leads", 90)
 
+    def renew_operators(self) -> None:
+        """New pods of the operator.
+
+        The kubelet starts a container that ended again and again ever later, in the end after five minutes, and
+        forgets that after ten good minutes only: rounds that follow each other would measure that.
+        """
+        self.kubectl.run("rollout", "restart", "deployment/omnixan-operator", "-n", SYSTEM)
+        self.operators_are_whole()
+
     def _operator_pods(self) -> list[str]:
         pods = self.kubectl.list("pods", SYSTEM, "app.kubernetes.io/name=omnixan-operator")
         return [p["metadata"]["name"] for p in pods if not p["metadata"].get("deletionTimestamp")]
@@ -77,12 +86,15 @@ class Field:
         eventually(lambda: not self.release.claimed_nodes(), "the nodes are given back", 90)
 
     def audit(self, since: int = 0) -> Iterator[Any]:
-        """Entries of the API server's audit log from a byte on."""
-        with self.cluster.audit_log().open("rb") as log:
-            log.seek(since)
-            for line in log:
-                if line.endswith(b"\n"):
-                    yield json.loads(line)
+        """Entries of the API server's audit log from a byte on; that byte may be in the file before this one by now."""
+        path = self.cluster.audit_log()
+        former = sorted(path.parent.glob(f"{path.stem}-*{path.suffix}"))[-1:] if path.stat().st_size < since else []
+        for file, begin in [*((one, since) for one in former), (path, 0 if former else since)]:
+            with file.open("rb") as log:
+                log.seek(begin)
+                for line in log:
+                    if line.endswith(b"\n"):
+                        yield json.loads(line)
 
     def audit_size(self) -> int:
         """Where the audit log ends now."""

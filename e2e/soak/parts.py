@@ -19,7 +19,7 @@ from e2e.cluster.images import ensure_images
 from e2e.cluster.interface import Cluster
 from e2e.cluster.pypi import helm
 from e2e.cluster.steps import Steps
-from e2e.faults import leaders, nodes, releases
+from e2e.faults import diagnosis, leaders, nodes, releases
 from e2e.faults.field import Field
 from e2e.guest import power_cut
 from e2e.kubectl import Kubectl
@@ -33,21 +33,33 @@ class Ground:
 
     def __init__(self) -> None:
         self._cluster: Cluster | None = None
+        self._broken = False
 
     def __enter__(self) -> Ground:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._cluster is not None and not os.environ.get("OMNIXAN_KEEP_CLUSTER"):
-            self._cluster.down()
+        if (self._cluster is not None or self._broken) and not os.environ.get("OMNIXAN_KEEP_CLUSTER"):
+            (self._cluster or open_cluster()).down()
 
     @property
     def cluster(self) -> Cluster:
         """The cluster, up."""
         if self._cluster is None:
             self._cluster = open_cluster()
-            self._cluster.up()
+            self._cluster.up(fresh=self._broken)
+            self._broken = False
         return self._cluster
+
+    def give_up(self) -> None:
+        """A round has failed on this ground: the next that needs one gets it made anew."""
+        self._broken = self._cluster is not None
+        self._cluster = None
+        self.__dict__.pop("field", None)
+
+    def why(self) -> list[str]:
+        """What is not well on it; nothing before it is there."""
+        return diagnosis.why(self.field.kubectl) if "field" in self.__dict__ else []
 
     @cached_property
     def field(self) -> Field:
@@ -80,6 +92,7 @@ def _pytest(*arguments: str, **environment: str) -> dict[str, Any]:
 
 
 def _failover(ground: Ground, number: int) -> dict[str, Any]:
+    ground.field.renew_operators()
     ground.field.make_edge_cluster()
     how = leaders.WAYS[number % len(leaders.WAYS)]
     away = 60.0 if how == "frozen" else 0.0

@@ -12,6 +12,7 @@ from e2e.bench.figures import OUT, machine
 
 FOLDER = OUT / "soak"
 REASON_CHARACTERS = 2000
+GROUND_LINES = 60
 
 
 class Report:
@@ -25,8 +26,8 @@ class Report:
         resumed = resume and written.exists()
         self.rounds: list[dict[str, Any]] = json.loads(written.read_text())["rounds"][:rounds] if resumed else []
 
-    def round(self, number: int, run: Callable[[], dict[str, Any]]) -> None:
-        """One round; whatever it raises is noted as its failure."""
+    def round(self, number: int, run: Callable[[], dict[str, Any]], why: Callable[[], list[str]] = lambda: []) -> bool:
+        """One round; whether it passed. What it raises is noted as its failure, with what `why` says about it then."""
         print(f"══ {self.name}: round {number + 1} of {self.rounds_wanted}", flush=True)
         begin = time.monotonic()
         entry: dict[str, Any]
@@ -35,10 +36,13 @@ class Report:
         except Exception as error:  # the soak goes on: a part that fails now and then is what it is looking for
             traceback.print_exc()
             entry = {"passed": False, "reason": f"{type(error).__name__}: {error}"[:REASON_CHARACTERS]}
+            if said := why():
+                entry["ground"] = said[:GROUND_LINES]
         entry["seconds"] = round(time.monotonic() - begin, 1)
         print(f"   {json.dumps(entry)}", flush=True)
         self.rounds.append(entry)
         self.write()  # what was found is kept if the machine stops in the next round
+        return bool(entry["passed"])
 
     def write(self) -> bool:
         """docs/figures/soak/NAME.json; whether every round passed and none is missing."""
