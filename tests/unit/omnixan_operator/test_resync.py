@@ -83,7 +83,7 @@ async def test_without_a_reason_every_kind_is_compared_now_and_then(monkeypatch:
 
 
 async def test_nothing_is_reconciled_before_all_that_existed_at_the_start_has_come_in(monkeypatch: Any) -> None:
-    monkeypatch.setattr(resync, "IMPATIENT", 0.2)
+    monkeypatch.setattr(resync, "IMPATIENT", float("inf"))
     monkeypatch.setattr(resync, "POLL", 0.01)
     names = ("early", "late", "deleted", "recreated")
     jobs = {name: job_object(name) for name in names}
@@ -97,7 +97,8 @@ async def test_nothing_is_reconciled_before_all_that_existed_at_the_start_has_co
     await asyncio.sleep(0.05)
     assert not feed.started and not waiting.done() and len(queue) == 0
     feed.put(kinds.QUANTUM_JOB, jobs["late"])
-    await asyncio.wait_for(waiting, 10)
+    monkeypatch.setattr(resync, "IMPATIENT", 0.0)  # what is still missing is asked for
+    await asyncio.wait_for(waiting, 30)
     assert feed.started and len(queue) == 4  # claims and three jobs
     assert store.get(kinds.QUANTUM_JOB, "omnixan", "deleted") is None
     found = store.get(kinds.QUANTUM_JOB, "omnixan", "recreated")
