@@ -29,6 +29,8 @@ RECONCILERS: dict[str, Reconciler] = {
 
 GATE = 0.1
 """Seconds between two looks whether this process may write again."""
+SOONEST = 0.01
+"""Seconds after which a key comes back at the earliest: above `queue.EARLY`, so that time passes in between."""
 
 
 async def work(ctx: Context) -> None:
@@ -58,7 +60,7 @@ async def process(ctx: Context, key: Key) -> None:
         ctx.queue.succeeded(key)
         if again is not None:
             outcome = "later"
-            ctx.queue.add(key, max(again, 0.001))
+            ctx.queue.add(key, max(again, SOONEST))
     except ConflictError as error:  # the object changed meanwhile; its watch event is on the way
         outcome = "conflict"
         _again(ctx, key, error, logging.DEBUG)

@@ -19,6 +19,9 @@ BASE_DELAY = 0.2
 MAX_DELAY = 60.0
 JITTER = 0.2
 """A delay is lengthened by up to this share, so that keys that failed together do not come back together."""
+EARLY = 0.001
+"""Seconds before it is due at which a key is given out: event loops round, so a timer may ring a little too soon. Who then
+finds nothing and sets the next timer for the same moment would be woken at once, again and again, until the clock moves."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,8 @@ class WorkQueue(Generic[K]):
     def __init__(self, schedule: Schedule[K] | None = None) -> None:
         self._schedule: Schedule[K] = schedule if schedule is not None else Schedule()
         self._waiters: deque[asyncio.Future[None]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
+        """Rings when the next delayed key is due; there is none while no worker waits."""
         self._closed = False
 
     def __len__(self) -> int:
@@ -145,9 +150,9 @@ class WorkQueue(Generic[K]):
         """The next key that is due, as soon as there is one; None once the queue is closed."""
         loop = asyncio.get_running_loop()
         while not self._closed:
-            taken = self._schedule.take(loop.time())
+            taken = self._schedule.take(loop.time() + EARLY)
             if taken is not None:
-                self._wake_one()  # for the next key, or to wait for the next delayed one instead of this worker
+                self._wake_one()  # for the next key, or to set the alarm for the next delayed one
                 return taken
             await self._woken(loop)
         return None
@@ -160,6 +165,8 @@ class WorkQueue(Generic[K]):
     def close(self) -> None:
         """Let every waiting worker end."""
         self._closed = True
+        if self._alarm is not None:
+            self._alarm.cancel()
         while self._waiters:
             self._wake_one()
 
@@ -175,20 +182,24 @@ class WorkQueue(Generic[K]):
         """Wait until there may be something to do, or until the next delayed key is due."""
         waiter = loop.create_future()
         self._waiters.append(waiter)
-        due = self._schedule.next_due()
-        timer = loop.call_at(due, _wake, waiter) if due is not None else None
+        self._set_alarm(loop)
         try:
             await waiter
         except asyncio.CancelledError:
             self._wake_one()  # the call may have been for this one
             raise
         finally:
-            if timer is not None:
-                timer.cancel()
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 
+    def _set_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
+        due = self._schedule.next_due()
+        if self._alarm is not None and (due is None or due < self._alarm.when()):
+            self._alarm.cancel()
+            self._alarm = None
+        if due is not None and self._alarm is None:
+            self._alarm = loop.call_at(due, self._ring)
 
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+    def _ring(self) -> None:
+        self._alarm = None
+        self._wake_one()

@@ -142,8 +142,9 @@ class Invariants:
         metadata, client = write.new["metadata"], write.request.client
         sight = self._sights.get(client, {}).get(metadata["uid"])
         knew = sight is not None and sight.version >= int(metadata["resourceVersion"])
-        if knew and sight is not None and self._loop.now - sight.since > TAKEN_IN:
-            self.violated("no write without change", f"{client}: {write.request.method} {write.request.path}")
+        if knew and sight is not None and write.request.sent - sight.since > TAKEN_IN:
+            known = f"sent at {write.request.sent:.3f} s, and the object as it is was known since {sight.since:.3f} s"
+            self.violated("no write without change", f"{client}: {write.request.method} {write.request.path}, {known}")
 
     def _Node(self, write: Write) -> None:
         if write.old is None and is_operator(write.request.client):

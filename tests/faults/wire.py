@@ -236,7 +236,7 @@ class HttpConnection:
         query = dict(parse_qsl(url.query, keep_blank_values=True))
         body = json.loads(rest[:size]) if size else None
         kind, accept = headers.get("content-type", ""), headers.get("accept", "")
-        return Request(method, unquote(url.path), query, body, kind, accept, self._client)
+        return Request(method, unquote(url.path), query, body, kind, accept, self._client, self._loop.now)
 
     def _arrive(self, request: Request, fate: Fate) -> None:
         network = self._network

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 
 from omnixan.edge_network.api.meta import CLAIM_LABEL
 from omnixan_operator import kinds
@@ -11,6 +12,7 @@ from omnixan_operator.decide.claiming import Claimant, Machine, Plan, Taint, Twi
 from omnixan_operator.keys import Key, key_of
 from omnixan_operator.kinds import Object
 from omnixan_operator.reasons import Reason
+from omnixan_operator.reconcile import placing
 from omnixan_operator.reconcile.context import Context, alive, parse_cluster, paused
 from omnixan_operator.store import EDGE_NODES_BY_CLUSTER, OPEN_RUNS_BY_NODE, name_of, namespace_of, uid_of
 
@@ -62,18 +64,19 @@ async def _label(ctx: Context, node: Object, value: str | None) -> None:
 
 def _claimant(ctx: Context, obj: Object) -> Claimant:
     cluster = parse_cluster(obj)
+    on_their_way = placing.places(ctx)
     return Claimant(
         uid=uid_of(obj),
         created=str(obj["metadata"].get("creationTimestamp", "")),
         cluster=None if isinstance(cluster, str) else cluster,
         frozen=paused(obj),
-        twins={name_of(twin): _twin(ctx, twin) for twin in ctx.store.find(EDGE_NODES_BY_CLUSTER, uid_of(obj))},
+        twins={name_of(twin): _twin(ctx, twin, on_their_way) for twin in ctx.store.find(EDGE_NODES_BY_CLUSTER, uid_of(obj))},
     )
 
 
-def _twin(ctx: Context, obj: Object) -> Twin:
+def _twin(ctx: Context, obj: Object, on_their_way: Container[tuple[str, str]]) -> Twin:
     place = (namespace_of(obj), name_of(obj))
-    busy = ctx.store.count_by(OPEN_RUNS_BY_NODE, place) > 0 or place in ctx.placing.values()
+    busy = ctx.store.count_by(OPEN_RUNS_BY_NODE, place) > 0 or place in on_their_way
     return Twin(draining=bool(obj.get("spec", {}).get("drain")), busy=busy)
 
 

@@ -32,6 +32,7 @@ from omnixan_operator.store import (
     name_of,
     namespace_of,
 )
+from omnixan_operator.trim import trim
 
 RETRY = 30.0
 """Seconds until a child that was refused is tried again: what was in its way may not be watched."""
@@ -104,6 +105,8 @@ async def _ensure(ctx: Context, cluster: EdgeCluster, kind: Kind, desired: Objec
         if live is None and kind.selector:
             # Somebody else's object of that name has no label of ours, so the watch does not show it.
             live = await _look_up(ctx, kind, desired)
+            if live is not None and not needs_apply(desired, live):
+                return None  # ours, made by a write whose answer was lost: its watch event is on the way
         if live is not None and _on_its_way_out(kind, live, cluster):
             return None  # its deletion wakes this key
         if live is not None and not _ours(live, uid) and not (kind is kinds.EDGE_NODE and controller_of(live) is None):
@@ -123,7 +126,7 @@ async def _ensure(ctx: Context, cluster: EdgeCluster, kind: Kind, desired: Objec
 
 async def _look_up(ctx: Context, kind: Kind, desired: Object) -> Object | None:
     try:
-        return await ctx.api.get(kind, namespace_of(desired), name_of(desired))
+        return trim(kind, await ctx.api.get(kind, namespace_of(desired), name_of(desired)))
     except NotFoundError:
         return None
 

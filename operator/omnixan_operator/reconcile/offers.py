@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Mapping
 from math import ceil
 from statistics import fmean
@@ -13,6 +13,7 @@ from omnixan_operator.decide.dispatch import QUEUE_LIMIT
 from omnixan_operator.decide.esp import Quality, quality_of
 from omnixan_operator.decide.placement import Offer
 from omnixan_operator.kinds import Object
+from omnixan_operator.reconcile import placing
 from omnixan_operator.reconcile.context import Context, alive, condition
 from omnixan_operator.store import EDGE_NODES_BY_CLUSTER, OPEN_RUNS_BY_NODE, name_of, namespace_of
 
@@ -32,7 +33,7 @@ _offers: OrderedDict[tuple[str, str], tuple[Object, dict[tuple[int, float | None
 
 def offers(ctx: Context, cluster: EdgeCluster) -> list[Offer]:
     """One offer for every living EdgeNode of the cluster. Runs on their way to the API server count as queued."""
-    on_their_way = Counter(ctx.placing.values())
+    on_their_way = placing.places(ctx)
     found = []
     for obj in ctx.store.find(EDGE_NODES_BY_CLUSTER, cluster.metadata.uid):
         if alive(obj):

@@ -30,7 +30,7 @@ from omnixan_operator.desired.quantumrun import quantum_run, seed
 from omnixan_operator.keys import Key, key_of
 from omnixan_operator.kinds import Object
 from omnixan_operator.reasons import Reason
-from omnixan_operator.reconcile import afterwards, dispatch, programs, results, silence
+from omnixan_operator.reconcile import afterwards, dispatch, placing, programs, results, silence
 from omnixan_operator.reconcile.context import Context, Unwritten, alive, condition, parse, parse_cluster, paused
 from omnixan_operator.reconcile.offers import offers
 from omnixan_operator.status import conditions
@@ -161,15 +161,12 @@ async def _start(ctx: Context, live: Object, job: QuantumJob, step: Start, text:
             ctx.recorder.warning(kinds.QUANTUM_JOB, live, wait.reason, wait.message)
         return _look_again(ctx, live, "Placed")
     manifest = quantum_run(job, step.cluster, step.node, step.attempt, text)
-    name, namespace = name_of(manifest), namespace_of(manifest)
-    ctx.placing[name] = (namespace, step.node)
-    try:
-        await ctx.create(kinds.QUANTUM_RUN, manifest)
-    except AlreadyExistsError:  # made before a restart, or the answer was lost: go on from what is there
-        await ctx.refresh(kinds.QUANTUM_RUN, namespace, name)
-        return RECHECK
-    finally:
-        del ctx.placing[name]
+    with placing.on_its_way(ctx, step.cluster, manifest):
+        try:
+            await ctx.create(kinds.QUANTUM_RUN, manifest)
+        except AlreadyExistsError:  # made before a restart, or the answer was lost: go on from what is there
+            await ctx.refresh(kinds.QUANTUM_RUN, namespace_of(manifest), name_of(manifest))
+            return RECHECK
     if job.status.start_time is None:
         created = job.metadata.creation_timestamp
         ctx.metrics.placement_seconds.observe(_seconds_since(ctx, created))

@@ -41,6 +41,8 @@ class Request:
     accept: str = "application/json"
     client: str = ""
     """Who sends it; only invariants look at it."""
+    sent: float = 0.0
+    """When it left its client, in seconds of virtual time; only invariants look at it."""
 
     @property
     def watches(self) -> bool:

@@ -86,6 +86,17 @@ def test_the_wait_is_the_device_time_of_the_unfinished_runs() -> None:
     assert world.offers()["lima"].wait == pytest.approx(6000 * offer.quality.shot_seconds())
 
 
+def test_a_run_is_counted_once_though_the_answer_to_its_creation_is_late() -> None:
+    world = World()
+    world.node("sim", backend="simulator", qubits=12)
+    world.placing["one"] = ("omnixan", "sim")
+    assert world.offers()["sim"].backlog == 1
+    world.run("one", "sim", 1000)
+    assert world.offers()["sim"].backlog == 1
+    world.run("one", "sim", 1000, "Succeeded")
+    assert world.offers()["sim"].backlog == 0
+
+
 def test_a_new_calibration_is_seen_and_a_damaged_one_is_none() -> None:
     world = World()
     world.node("n", backend="emulator", qubits=5, calibration=report(devices.load("lima")))

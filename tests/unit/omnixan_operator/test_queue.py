@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from omnixan_operator.queue import BASE_DELAY, JITTER, MAX_DELAY, Schedule, WorkQueue
+from omnixan_operator.queue import BASE_DELAY, EARLY, JITTER, MAX_DELAY, Schedule, WorkQueue
 
 KEYS = strategies.sampled_from("abc")
 
@@ -114,6 +115,49 @@ async def test_workers_wait_for_keys_and_end_when_the_queue_is_closed() -> None:
     assert seen == ["now", "later"]
     queue.close()
     await asyncio.wait_for(asyncio.gather(*workers), 5)
+
+
+class _HastyLoop(asyncio.SelectorEventLoop):
+    """Its clock stands still while callbacks run, and its timers ring a little before their time."""
+
+    now = 0.0
+    turns = 0
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
+        return super().call_at(when - EARLY / 2, *args, **kwargs)
+
+    def _run_once(self) -> None:
+        if not self._ready and self._scheduled:
+            self.now = max(self.now, self._scheduled[0].when())
+        self.turns += 1
+        if self.turns > 60:
+            raise AssertionError("workers are woken again and again and find nothing")
+        super()._run_once()  # type: ignore[misc]
+
+
+def test_a_timer_that_rings_too_soon_does_not_keep_workers_awake() -> None:
+    loop, queue, seen = _HastyLoop(), WorkQueue[str](), list[str]()
+
+    async def worker() -> None:
+        while (taken := await queue.take()) is not None:
+            seen.append(taken.key)
+            queue.done(taken.key)
+            if len(seen) == 5:
+                queue.close()
+
+    async def work() -> None:
+        for number in range(5):
+            queue.add(f"{number}", 1.0 + number)
+        await asyncio.gather(*(worker() for _ in range(8)))
+
+    try:
+        loop.run_until_complete(work())
+    finally:
+        loop.close()
+    assert seen == ["0", "1", "2", "3", "4"]
 
 
 async def test_a_key_is_never_in_two_hands() -> None:
