@@ -220,11 +220,8 @@ class Storage:
                 raise error from None
         discovery = ndctl.discover()
         lasting = memory.tier is not Tier.EMULATION
-        message = f"{memory.path}: " + (
-            f"what the agent knows is durable at {memory.tier.label}"
-            if lasting
-            else "it outlives the agent, but no power cut"
-        )
+        promise = f"durable at {memory.tier.label}" if lasting else "kept when the agent ends, and lost with the power"
+        message = f"{memory.path}: what the agent knows is {promise}"
         if memory.size != self._size:
             message += f"; it was made with {memory.size} bytes and keeps them, although {self._size} are asked for"
         self._used = memory.store.report().used
