@@ -36,7 +36,8 @@ def execute(
     its parsed program, None for an algorithm. Equal spec and circuit give equal summary and counts; usage is beside
     them because CPU time varies. `on_progress` gets {iteration, of, best} of an algorithm's loop, `on_first_shot` is
     called when sampling of the final circuit starts. With a `ledger` an algorithm's loop goes on where its log ends, and
-    hands out what it computes; usage is of all evaluations, those in the log too. ProgramError for whatever cannot be run here.
+    hands out what it computes; usage is of all evaluations, those in the log too. ProgramError for whatever cannot be
+    run here.
     """
     started = time.process_time() + backend.cpu_seconds()
     primitive = spec.get("primitive", {})

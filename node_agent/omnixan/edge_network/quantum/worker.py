@@ -119,9 +119,9 @@ class Worker:
 
         `spec` as in the manifest, with `execution.seed`; `circuit` is its parsed program, None for an algorithm.
         `on_first_shot` gets the moment sampling starts in microseconds since the epoch, `on_progress` also how many shots
-        the loop's evaluations have taken. With a `keeper` the loop of an algorithm goes on where its log ends. ProgramError as `execute`
-        raises it; BACKEND_ERROR with reason WorkerDied if the process ended. A call that is cancelled, as by a timeout,
-        kills the worker.
+        the loop's evaluations have taken. With a `keeper` the loop of an algorithm goes on where its log ends.
+        ProgramError as `execute` raises it; BACKEND_ERROR with reason WorkerDied if the process ended. A call that is
+        cancelled, as by a timeout, kills the worker.
         """
         async with self._busy:
             connection = await self._connection()
