@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,7 +66,8 @@ class Storage:
     """The memory at `path` (None: there shall be none); `size` in bytes or as `1Gi`, `mode` is auto, dax or file.
 
     `await open()` once, then `run()` for ever opens it again when need be. `on_change` is called when what `report()`
-    says has changed, but for its figures. The methods that write return whether it is durable; they do not raise.
+    says has changed, but for its figures. The methods that write do so in the order of the calls, whether somebody
+    awaits them or not, and answer whether it is durable; they do not raise.
     """
 
     def __init__(self, path: str | None, mode: str, size: int | str, on_change: Callable[[], None] = lambda: None) -> None:
@@ -78,12 +79,18 @@ class Storage:
         self._thread = ThreadPoolExecutor(1, "memory")
         self._closed = False
         self._lost = asyncio.Event()
+        self._tasks: set[asyncio.Task[bool]] = set()
         self._report: MemoryReport | None = None
         self._opened: MemoryReport | None = None
         self._used = 0
         self._last: float | None = None
         if path is not None:
             self._report = MemoryReport(False, "Opening", f"{path}: the store is being opened")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there shall be one."""
+        return self._path is not None
 
     @property
     def ready(self) -> bool:
@@ -112,8 +119,8 @@ class Storage:
             self._say(found)
         return self._memory is not None
 
-    async def run(self, on_open: Callable[[], object] = lambda: None) -> None:
-        """Open it whenever it is not open, for ever; `on_open` is called each time that went well."""
+    async def run(self, on_open: Callable[[], Awaitable[None]]) -> None:
+        """Open it whenever it is not open, for ever; `on_open` is awaited each time that went well."""
         backoff = Backoff(2.0, RETRY_SECONDS)
         if self._path is None:
             return
@@ -124,7 +131,7 @@ class Storage:
                 backoff.reset()
             await asyncio.sleep(backoff.next())
             if await self.open():
-                on_open()
+                await on_open()
 
     async def close(self) -> None:
         """Finish what is under way and close it; nothing is taken after that."""
@@ -134,24 +141,25 @@ class Storage:
             await self._call(_close, memory)
         self._thread.shutdown()
 
-    async def put(self, key: str, value: bytes, meta: Mapping[str, str] | None = None) -> bool:
+    def put(self, key: str, value: bytes, meta: Mapping[str, str] | None = None) -> Awaitable[bool]:
         """Give a key this value."""
-        return await self._write(lambda memory: memory.put(key, value, meta=meta or {}))
+        return self._write(lambda memory: memory.put(key, value, meta=meta or {}))
 
-    async def snapshot(
+    def snapshot(
         self, key: str, value: bytes, dirty: Sequence[tuple[int, int]], meta: Mapping[str, str] | None = None
-    ) -> bool:
+    ) -> Awaitable[bool]:
         """Give a key this value, of which only the `dirty` (offset, length) ranges differ from what it has."""
-        return await self._write(lambda memory: memory.store.snapshot(key, value, dirty, meta=meta or {}))
+        return self._write(lambda memory: memory.store.snapshot(key, value, dirty, meta=meta or {}))
 
-    async def delete(self, *keys: str) -> bool:
-        """Take keys away; those that are not there are no error."""
+    def delete(self, *keys: str, prefix: str = "") -> Awaitable[bool]:
+        """Take keys away, and with a `prefix` all that begin so; those that are not there are no error."""
 
         def delete(memory: PersistentMemory) -> None:
-            for key in keys:
+            below = [entry.key for entry in memory.list(prefix)] if prefix else []
+            for key in (*keys, *below):
                 memory.delete(key)
 
-        return await self._write(delete)
+        return self._write(delete)
 
     async def get(self, key: str) -> tuple[bytes, Mapping[str, str]] | None:
         """Return a key's value and metadata, None if it is not there; Corrupt if it is damaged."""
@@ -178,12 +186,20 @@ class Storage:
             await self._failed(memory, error)
             return None
 
-    async def _write(self, what: Callable[[PersistentMemory], object]) -> bool:
+    def _write(self, what: Callable[[PersistentMemory], object]) -> Awaitable[bool]:
+        """Have it done in its turn; who does not care when need not wait."""
         memory = self._memory
-        if memory is None:
+        future = None if memory is None else asyncio.get_running_loop().run_in_executor(self._thread, _written, memory, what)
+        task = asyncio.create_task(self._settled(memory, future))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return asyncio.shield(task)
+
+    async def _settled(self, memory: PersistentMemory | None, future: asyncio.Future[int] | None) -> bool:
+        if memory is None or future is None:
             return False
         try:
-            self._used = await self._call(_written, memory, what)
+            self._used = await future
         except MediumError as error:
             await self._failed(memory, error)
             return False

@@ -273,7 +273,8 @@ class Checkpoint(Model):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "!has(self.interval) || (duration(self.interval) >= duration('1s') && duration(self.interval) <= duration('24h'))",
+            "!has(self.interval)"
+            " || (duration(self.interval) >= duration('1s') && duration(self.interval) <= duration('24h'))",
             "interval must be from 1s to 24h",
             lambda c: c.interval is None or 1 <= seconds_of(c.interval) <= 86400,
             ".interval",
