@@ -91,6 +91,10 @@ OF_AGENTS: dict[str, tuple[str, tuple[Place, ...]]] = {
         "The agent is shutting down; it ends the run in hand or leaves it to the next.",
         (Place(NODE, ("AgentReady",)),),
     ),
+    "CheckpointDropped": (
+        "The log of an algorithm's loop is damaged, or of another computation; the loop begins anew.",
+        (Place(NODE, event="Warning"),),
+    ),
     "WorkerReplaced": (
         "The quantum worker ended and was replaced; the run it had has failed.",
         (Place(NODE, event="Warning"),),

@@ -164,6 +164,7 @@ def of_problem(kind: str, problem: Manifest) -> Manifest:
         "algorithm": {"qaoa": {"problem": {kind: problem}, "layers": 3}},
         "optimizer": OPTIMIZER,
         "primitive": PRIMITIVE,
+        "checkpoint": {"everyIterations": 1, "interval": "30s", "resume": True},
     }
 
 
@@ -260,6 +261,7 @@ JOB_STATUS = {
         }
     ],
     "usage": USAGE,
+    "resumedFromIteration": 9,
     "result": {"summary": SUMMARY, "ref": {"name": "job-result", "sha256": SHA256, "bytes": 100}},
     "failure": FAILURE,
     "startTime": TIME,
@@ -268,6 +270,7 @@ JOB_STATUS = {
 }
 RUN_STATUS = {
     "restarts": 0,
+    "resumedFromIteration": 9,
     "state": "Running",
     "progress": PROGRESS,
     "startTime": MICRO_TIME,

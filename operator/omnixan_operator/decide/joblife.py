@@ -40,6 +40,8 @@ class RunSeen:
     progress: Progress | None = None
     usage: Usage | None = None
     start_time: str | None = None
+    resumed_from: int | None = None
+    """Iterations that were taken from its log when its agent had ended."""
 
     @property
     def over(self) -> bool:

@@ -345,6 +345,7 @@ def _run(obj: Object) -> RunSeen | None:
         progress=run.status.progress,
         usage=run.status.usage,
         start_time=run.status.start_time,
+        resumed_from=run.status.resumed_from_iteration,
     )
 
 

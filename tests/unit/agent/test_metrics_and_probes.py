@@ -67,6 +67,7 @@ async def test_metrics_are_in_prometheus_format_under_the_promised_names(health:
         "omnixan_agent_parse_seconds",
         "omnixan_agent_first_shot_seconds",
         "omnixan_agent_worker_ready",
+        "omnixan_agent_resumed_iterations",
         "omnixan_agent_worker_restarts",
         "omnixan_build_info",
     } <= set(families)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from omnixan.edge_network.agent import outbox as module
+from omnixan.edge_network.agent.memory import Letter, Memory
 from omnixan.edge_network.agent.outbox import Outbox
+from omnixan.edge_network.agent.storage import Storage
 from tests.unit.agent.loopback import served
 
 DONE = {"state": "Succeeded", "result": {"counts": {"0": 1}}}
@@ -22,6 +25,7 @@ class Server:
         self.runs: dict[str, dict[str, Any]] = {name: {"metadata": {"uid": f"uid-{name}"}} for name in names}
         self.refusals: dict[str, list[int]] = {}
         self.order: list[str] = []
+        self.took = asyncio.Event()
 
     async def answer(self, request: web.Request) -> web.Response:
         name = request.path.removesuffix("/status").rsplit("/", 1)[1]
@@ -38,13 +42,20 @@ class Server:
             return web.json_response({"reason": "Invalid", "message": "test failed"}, status=422)
         run["status"] = add["value"]
         self.order.append(name)
+        self.took.set()
         return web.json_response(run)
+
+
+def memory(path: Path | None = None) -> tuple[Storage, Memory]:
+    """An agent's memory, or none."""
+    storage = Storage(None if path is None else str(path), "auto", "1Mi")
+    return storage, Memory(storage, 300)
 
 
 async def deliver(server: Server, *letters: tuple[str, str]) -> Outbox:
     """Send a result for each (name, uid) and wait until nothing is left to send."""
     async with served(server.answer) as api:
-        outbox = Outbox(api, "ns")
+        outbox = Outbox(api, "ns", memory()[1])
         for name, uid in letters:
             await outbox.put(name, uid, DONE)
         task = asyncio.create_task(outbox.run())
@@ -102,7 +113,7 @@ async def test_even_a_failure_that_is_refused_does_not_stay_for_ever():
 async def test_while_too_much_is_unsent_there_is_no_room_for_more(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "MAX_BYTES", 10)
     async with served(Server().answer) as api:
-        outbox = Outbox(api, "ns")
+        outbox = Outbox(api, "ns", memory()[1])
         await outbox.room()
         await outbox.put("a", "uid-a", DONE)
         waiting = asyncio.create_task(outbox.room())
@@ -111,3 +122,76 @@ async def test_while_too_much_is_unsent_there_is_no_room_for_more(monkeypatch: p
         await outbox.drop("uid-a")
         await asyncio.wait_for(waiting, 5)
         assert len(outbox) == 0
+
+
+async def test_what_was_not_sent_is_sent_by_the_next_agent_and_forgotten_when_it_arrived(tmp_path: Path):
+    server = Server("a", "b", "c")
+    server.refusals["a"] = [503] * 1000
+    storage, kept = memory(tmp_path)
+    assert await storage.open()
+    async with served(server.answer) as api:
+        outbox = Outbox(api, "ns", kept)
+        for name in ("a", "b", "c"):
+            await outbox.put(name, f"uid-{name}", DONE)
+        await outbox.drop("uid-c")
+        task = asyncio.create_task(outbox.run())
+        await asyncio.wait_for(server.took.wait(), 20)
+        await asyncio.sleep(0)  # the answer reaches the outbox
+        task.cancel()
+    await storage.close()
+    storage, kept = memory(tmp_path)
+    assert await storage.open()
+    assert await kept.letters() == [Letter("uid-a", "a", DONE)]
+    server.refusals.clear()
+    async with served(server.answer) as api:
+        outbox = Outbox(api, "ns", kept)
+        for letter in await kept.letters():
+            await outbox.restore(letter)
+            await outbox.restore(letter)  # a memory that is opened twice
+        assert len(outbox) == 1
+        task = asyncio.create_task(outbox.run())
+        async with asyncio.timeout(20):
+            await outbox.empty()
+        task.cancel()
+    assert server.order == ["b", "a"]
+    assert await kept.letters() == []
+    await storage.close()
+
+
+async def test_a_result_is_durable_before_it_is_sent(tmp_path: Path):
+    storage, kept = memory(tmp_path)
+    assert await storage.open()
+    found: list[list[Letter]] = []
+
+    class Watching(Server):
+        async def answer(self, request: web.Request) -> web.Response:
+            found.append(await kept.letters())
+            return await super().answer(request)
+
+    async with served(Watching("a").answer) as api:
+        outbox = Outbox(api, "ns", kept)
+        await outbox.put("a", "uid-a", DONE)
+        task = asyncio.create_task(outbox.run())
+        async with asyncio.timeout(20):
+            await outbox.empty()
+        task.cancel()
+    assert found == [[Letter("uid-a", "a", DONE)]]
+    await storage.close()
+
+
+async def test_a_result_that_does_not_fit_into_the_memory_is_sent_all_the_same(tmp_path: Path):
+    storage, kept = memory(tmp_path)
+    assert await storage.open()
+    server = Server("large")
+    large = {"state": "Succeeded", "result": {"counts": {"0" * 600_000: 1}}}
+    async with served(server.answer) as api:
+        outbox = Outbox(api, "ns", kept)
+        await outbox.put("large", "uid-large", large)
+        report = storage.report()
+        assert report is not None and (report.ready, report.reason) == (False, "TooLarge")
+        task = asyncio.create_task(outbox.run())
+        async with asyncio.timeout(20):
+            await outbox.empty()
+        task.cancel()
+    assert server.runs["large"]["status"] == large
+    await storage.close()

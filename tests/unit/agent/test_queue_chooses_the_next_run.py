@@ -88,3 +88,18 @@ def test_only_the_first_runs_are_kept_whole_and_stay_up_to_date():
     kept = [w.object is not None for w in taken if w]
     assert kept == [True] * KEPT_OBJECTS + [False] * 5
     assert taken[0] is not None and taken[0].object is not None and taken[0].object["spec"] == {"new": True}
+
+
+def test_a_run_that_an_earlier_agent_knew_waits_until_the_api_server_tells_more():
+    queue = RunQueue()
+    queue.restore(run("a"), begun=True, restarts=1)
+    queue.restore(run("b"), begun=False, restarts=0)
+    queue.finished("uid-c")
+    queue.restore(run("c"), begun=True, restarts=0)
+    queue.put(run("a", state="Running", restarts=4), inherited=True)
+    queue.put(run("b"), inherited=True)
+    taken = [queue.take() for _ in range(3)]
+    assert [(w.uid, w.inherited, w.restarts) for w in taken if w] == [("uid-a", True, 5), ("uid-b", True, 0)]
+    assert queue.known == {"uid-a", "uid-b", "uid-c"}
+    queue.gone("uid-c")
+    assert queue.known == {"uid-a", "uid-b"}

@@ -47,6 +47,15 @@ def test_optional_values_are_taken():
     assert (settings.log_level, settings.qubits) == ("DEBUG", 24)
 
 
+def test_without_a_path_there_is_no_memory_and_with_one_it_has_a_size():
+    settings = from_environment(GOOD)
+    assert (settings.memory_path, settings.memory_mode, settings.memory_size) == (None, "auto", 64 << 20)
+    asked = {"PMEM_PATH": "/mnt/pmem0", "PMEM_MODE": "dax", "PMEM_SIZE": "2GB", "CHECKPOINT_INTERVAL": "30"}
+    settings = from_environment(GOOD | asked)
+    assert (settings.memory_path, settings.memory_mode, settings.memory_size) == ("/mnt/pmem0", "dax", 2 << 30)
+    assert settings.checkpoint_seconds == 30
+
+
 @pytest.mark.parametrize("name", sorted(GOOD))
 def test_a_missing_variable_is_named(name: str):
     assert [p.split()[0] for p in problems(**{name: ""})] == [name]
@@ -57,6 +66,13 @@ def test_a_missing_variable_is_named(name: str):
     [
         ("NODE_NAME", "Edge_01"),
         ("NODE_NAME", "../secrets"),
+        ("PMEM_PATH", "mnt/pmem0"),
+        ("PMEM_MODE", "fast"),
+        ("PMEM_SIZE", "4Ki"),
+        ("PMEM_SIZE", "10000001"),
+        ("PMEM_SIZE", "much"),
+        ("CHECKPOINT_INTERVAL", "0"),
+        ("CHECKPOINT_INTERVAL", "5m"),
         ("POD_NAMESPACE", "a b"),
         ("POOL", "x" * 64),
         ("REGION", "eu north"),

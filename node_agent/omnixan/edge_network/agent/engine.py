@@ -18,7 +18,7 @@ from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.devices import Device
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.sandbox import Sandbox
-from omnixan.edge_network.quantum.worker import Worker
+from omnixan.edge_network.quantum.worker import Keeper, Worker
 
 CACHED_GATES = 100_000
 """Bound on the gates of the remembered programs (about 300 bytes each); a program has at most as many."""
@@ -109,11 +109,13 @@ class Engine:
     async def execute(
         self,
         spec: QuantumRunSpec,
-        on_progress: Callable[[dict[str, Any]], None],
+        on_progress: Callable[[dict[str, Any], int], None],
         on_first_shot: Callable[[float], None],
+        keeper: Keeper | None = None,
     ) -> Answer:
         """Parse and run one job; `on_first_shot` gets seconds since the epoch. ProgramError for whatever fails.
 
+        `on_progress` and `keeper` as `Worker.run` takes them.
         When the call is cancelled, the worker is killed and replaced.
         """
         circuit = None if spec.program is None else await self.parsed(spec.program)
@@ -123,6 +125,7 @@ class Engine:
             circuit,
             on_progress=on_progress,
             on_first_shot=lambda microseconds: on_first_shot(microseconds / 1e6),
+            keeper=keeper,
         )
         return Answer({"summary": result["summary"], "counts": result["counts"]}, result["usage"])
 

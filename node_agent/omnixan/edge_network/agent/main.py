@@ -15,10 +15,12 @@ from omnixan.edge_network.agent import credentials, logs
 from omnixan.edge_network.agent.apiserver import ApiServer, RefusedError, UnreachableError
 from omnixan.edge_network.agent.engine import Engine
 from omnixan.edge_network.agent.events import Events
+from omnixan.edge_network.agent.memory import Memory
 from omnixan.edge_network.agent.metrics import Metrics
 from omnixan.edge_network.agent.probes import Probes
 from omnixan.edge_network.agent.runner import Runner
 from omnixan.edge_network.agent.settings import Settings, SettingsError, from_environment
+from omnixan.edge_network.agent.storage import Storage
 from omnixan.edge_network.agent.twin import Twin
 from omnixan.edge_network.agent.version import release
 from omnixan.edge_network.quantum.devices import load
@@ -68,7 +70,9 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
     metrics = Metrics(settings, version)
     api = ApiServer(access)
     device = load(settings.device) if settings.device else None
-    twin = Twin(api, settings, version, None if device is None else report(device))
+    storage = Storage(settings.memory_path, settings.memory_mode, settings.memory_size)
+    memory = Memory(storage, settings.checkpoint_seconds)
+    twin = Twin(api, settings, version, memory, None if device is None else report(device))
     events = Events(api, settings.node_name)
 
     def worker_changed(ready: bool, problem: str) -> None:
@@ -90,7 +94,16 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
         )
 
     engine = Engine(settings.qubits, metrics, worker_changed, worker_replaced, device)
-    runner = Runner(api, settings, engine, metrics)
+
+    def checkpoint_dropped(message: str) -> None:
+        log.warning("%s", message)
+        events.warn(twin.node, "CheckpointDropped", message)
+
+    runner = Runner(api, settings, engine, metrics, memory, checkpoint_dropped)
+
+    async def restore() -> None:
+        await twin.restore()
+        await runner.restore()
 
     def alive() -> str:
         cold = engine.cold_since
@@ -102,10 +115,14 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
             return "shutting down"
         if not engine.ready:
             return "the quantum worker is not warm"
+        if runner.restored and twin.node is not None:
+            return ""  # what an earlier agent knew is enough to work
         return "" if runner.synced.is_set() and twin.synced.is_set() else "the API server has not answered yet"
 
     # First of all: the fork server is started from a process that has no thread and no socket.
     await engine.start()
+    if await storage.open():
+        await restore()
     probes = Probes(settings.http_port, metrics, alive=alive, ready=ready)
     await probes.start()
     what = f"{settings.backend} of {settings.device or 'an ideal device'}, {settings.qubits} qubits"
@@ -113,6 +130,7 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
     try:
         async with api, asyncio.TaskGroup() as group:
             tasks = [group.create_task(part.run()) for part in (engine, twin, runner)]
+            tasks.append(group.create_task(storage.run(restore)))
             await stop.wait()
             log.info("shutting down")
             await farewell(twin)
@@ -122,6 +140,7 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
     finally:
         await probes.close()
         await engine.close()
+        await storage.close()
 
 
 async def farewell(twin: Twin) -> None:

@@ -46,6 +46,11 @@ class Metrics:
         self.worker_ready = Gauge(
             "omnixan_agent_worker_ready", "1 while the quantum worker is warm.", registry=self.registry
         )
+        self.resumed_iterations = Counter(
+            "omnixan_agent_resumed_iterations",
+            "Evaluations of algorithms' loops that were taken from a log and not run again.",
+            registry=self.registry,
+        )
         self.worker_restarts = Counter(
             "omnixan_agent_worker_restarts", "Workers that ended and were replaced.", registry=self.registry
         )

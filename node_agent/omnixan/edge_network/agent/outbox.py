@@ -1,4 +1,7 @@
-"""Ended runs on their way to the API server: kept and sent again until it has them, or says that it is over."""
+"""Ended runs on their way to the API server: kept and sent again until it has them, or says that it is over.
+
+What is kept outlives the agent where it has a memory: a result is durable before it is sent, and stays so until it arrived.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any
 
 from omnixan.edge_network.agent.apiserver import RUNS, ApiServer, RefusedError, UnreachableError
 from omnixan.edge_network.agent.backoff import Backoff
+from omnixan.edge_network.agent.memory import Letter, Memory
 from omnixan.edge_network.agent.outcome import Status
 from omnixan.edge_network.api.categories import Category
 from omnixan.edge_network.api.quantumrun import TERMINAL_STATES
@@ -33,9 +37,10 @@ class _Letter:
 class Outbox:
     """Sends final statuses in order, one at a time; `run()` for ever."""
 
-    def __init__(self, api: ApiServer, namespace: str) -> None:
+    def __init__(self, api: ApiServer, namespace: str, memory: Memory) -> None:
         self._api = api
         self._namespace = namespace
+        self._memory = memory
         self._letters: deque[_Letter] = deque()
         self._bytes = 0
         self._changed = asyncio.Condition()
@@ -45,8 +50,15 @@ class Outbox:
 
     async def put(self, name: str, uid: str, status: Status) -> None:
         """Keep a final status and send it as soon as possible."""
-        letter = _Letter(name, uid, status, len(json.dumps(status)))
+        await self._memory.put_letter(Letter(uid, name, status))  # where that fails, the agent's own life has to do
+        await self.restore(Letter(uid, name, status))
+
+    async def restore(self, kept: Letter) -> None:
+        """Send a final status that is in the memory already, unless it is under way."""
+        letter = _Letter(kept.name, kept.uid, kept.status, len(json.dumps(kept.status)))
         async with self._changed:
+            if any(known.uid == kept.uid for known in self._letters):
+                return
             self._letters.append(letter)
             self._bytes += letter.size
             self._changed.notify_all()
@@ -99,6 +111,7 @@ class Outbox:
     def _remove(self, letter: _Letter) -> None:
         if letter in self._letters:
             self._letters.remove(letter)
+            self._memory.drop_letter(letter.uid)
             self._bytes -= letter.size
             self._changed.notify_all()
 

@@ -30,12 +30,21 @@ class Record:
     first_shot: float | None = None
     completion: float | None = None
     restarts: int = 0
+    resumed_from: int | None = None
+    """Evaluations that were taken from the log of an agent that ended."""
+    shots: int = 0
+    """All that are known to have run so far, those of agents that ended too."""
 
     def wire(self) -> Status:
         """Return it as the status has it."""
         named = {"startTime": self.start, "firstShotTime": self.first_shot, "completionTime": self.completion}
         times = {name: micro_time(value) for name, value in named.items() if value is not None}
-        return times | ({"restarts": self.restarts} if self.restarts else {})
+        more: Status = {"restarts": self.restarts} if self.restarts else {}
+        if self.resumed_from:
+            more["resumedFromIteration"] = self.resumed_from
+        if self.shots:
+            more["usage"] = {"shots": self.shots}
+        return times | more
 
 
 def running(record: Record, progress: Mapping[str, Any] | None) -> Status:

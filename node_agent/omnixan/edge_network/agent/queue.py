@@ -56,8 +56,9 @@ class RunQueue:
         if status.get("state") in TERMINAL_STATES:
             self._waiting.pop(uid, None)
         elif uid in self._waiting:
-            if self._waiting[uid].object is not None:
-                self._waiting[uid] = replace(self._waiting[uid], object=run)
+            known = self._waiting[uid]
+            restarts = max(known.restarts, _restarts(status))
+            self._waiting[uid] = replace(known, object=run if known.object is not None else None, restarts=restarts)
         elif uid not in self._done:
             self._waiting[uid] = Waiting(
                 name=str(metadata["name"]),
@@ -65,8 +66,29 @@ class RunQueue:
                 created=str(metadata.get("creationTimestamp", "")),
                 object=run if len(self._waiting) < KEPT_OBJECTS else None,
                 inherited=inherited,
-                restarts=int(status.get("restarts", 0)) + 1 if status.get("state") == "Running" else 0,
+                restarts=_restarts(status),
             )
+
+    def restore(self, run: Object, *, begun: bool, restarts: int) -> None:
+        """A run that an earlier agent knew, who had `begun` it, and again `restarts` times."""
+        uid = str(run["metadata"]["uid"])
+        if uid in self._done:
+            return
+        self.put(run, inherited=True)
+        if uid in self._waiting:
+            known = self._waiting[uid]
+            again = max(known.restarts, restarts + 1 if begun else 0)
+            self._waiting[uid] = replace(known, inherited=True, restarts=again)
+
+    def finished(self, uid: str) -> None:
+        """A run has its result already: it is done until it leaves the watch."""
+        self._waiting.pop(uid, None)
+        self._done.add(uid)
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The uids of all runs that wait or are done."""
+        return frozenset(self._waiting) | self._done
 
     def gone(self, uid: str) -> None:
         """A run was deleted, or is over on the API server too."""
@@ -84,3 +106,8 @@ class RunQueue:
     def peek(self) -> Waiting | None:
         """Return the run whose turn it is, which goes on waiting."""
         return min(self._waiting.values(), key=lambda run: run.turn, default=None)
+
+
+def _restarts(status: Object) -> int:
+    """How often a run with this status will have been begun again when it is begun now."""
+    return int(status.get("restarts", 0)) + 1 if status.get("state") == "Running" else 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +17,8 @@ from omnixan.edge_network.agent.apiserver import RUNS, ApiServer, RefusedError, 
 from omnixan.edge_network.agent.backoff import Backoff
 from omnixan.edge_network.agent.engine import Engine
 from omnixan.edge_network.agent.informer import follow
+from omnixan.edge_network.agent.journal import Journal
+from omnixan.edge_network.agent.memory import Memory
 from omnixan.edge_network.agent.metrics import Metrics
 from omnixan.edge_network.agent.outbox import Outbox
 from omnixan.edge_network.agent.outcome import Record, Status
@@ -23,11 +27,14 @@ from omnixan.edge_network.agent.settings import Settings
 from omnixan.edge_network.api.categories import Category
 from omnixan.edge_network.api.quantumrun import QuantumRun
 from omnixan.edge_network.quantum.errors import ProgramError
+from omnixan.edge_network.quantum.training_log import Resumed
 
 FIRST_REPORT_SECONDS = 0.2
 """A run that ends sooner is written once, with its result."""
 REPORT_SECONDS = 1.0
 """Progress is written at most this often."""
+AWAY_SECONDS = 3.0
+"""An API server that has not answered for so long is away: runs that an earlier agent left are begun without it."""
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +46,11 @@ class _Current:
     waiting: Waiting
     record: Record
     progress: dict[str, Any] | None = None
+    journal: Journal | None = None
+    wasted: int = 0
+    """Shots that are known to have run before, and are run again now."""
+    gone: bool = False
+    """Whether it was deleted, or ended otherwise."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[Status | None] | None = None
 
@@ -46,22 +58,52 @@ class _Current:
 class Runner:
     """Executes the runs of one node: `run()` for ever, `stop()` to end in order."""
 
-    def __init__(self, api: ApiServer, settings: Settings, engine: Engine, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        api: ApiServer,
+        settings: Settings,
+        engine: Engine,
+        metrics: Metrics,
+        memory: Memory,
+        on_dropped: Callable[[str], None],
+    ) -> None:
+        """`on_dropped` is told, in words, of a run that begins anew although there is a log of it."""
         self._api = api
         self._settings = settings
         self._engine = engine
         self._metrics = metrics
+        self._memory = memory
+        self._on_dropped = on_dropped
         self._queue = RunQueue()
-        self._outbox = Outbox(api, settings.namespace)
+        self._outbox = Outbox(api, settings.namespace, memory)
         self._current: _Current | None = None
         self._arrived = asyncio.Event()
         self._stopping = False
         self._idle = asyncio.Event()
         self._idle.set()
         self.synced = asyncio.Event()
-        """Set once the node's runs are known."""
+        """Set once the API server has told the node's runs."""
+        self.restored = False
+        """Whether an earlier agent's runs or results were found."""
         metrics.queue_length.set_function(lambda: len(self._queue))
         metrics.unsent_results.set_function(lambda: len(self._outbox))
+
+    async def restore(self) -> None:
+        """Take up what an earlier agent left in the memory; at any time, as it may be opened late.
+
+        Once the API server has told the node's runs, results of others have no place any more.
+        """
+        letters, runs = await self._memory.letters(), await self._memory.runs()
+        synced, known = self.synced.is_set(), self._queue.known
+        for letter in letters:
+            if letter.uid in known or not synced:
+                self._queue.finished(letter.uid)
+                await self._outbox.restore(letter)
+        for run in runs if not synced else ():
+            self._queue.restore(run.object, begun=run.begun, restarts=run.restarts)
+        if synced:
+            await self._memory.sweep(lambda: self._queue.known)
+        self.restored = self.restored or bool(letters or runs)
 
     async def run(self) -> None:
         """Watch, execute, send; for ever."""
@@ -88,15 +130,30 @@ class Runner:
     async def _watch(self) -> None:
         # A run that is over leaves the selection: however many are kept, they are neither listed nor watched here.
         selector = f"spec.nodeName={self._settings.node_name},status.state!=Succeeded,status.state!=Failed"
+        listed: set[str] = set()
         async for change in follow(self._api, RUNS, self._settings.namespace, selector):
             if change.type == "SYNC":
+                if not self.synced.is_set():
+                    await self._only(listed)
                 self.synced.set()
                 self._arrived.set()
             elif change.type == "DELETED":
+                listed.discard(change.object["metadata"]["uid"])
                 await self._gone(change.object["metadata"]["uid"])
             else:
+                uid = change.object["metadata"]["uid"]
+                if not self.synced.is_set():
+                    listed.add(uid)
+                if uid not in self._queue.known and self._current is not None:
+                    self._memory.put_run(change.object, begun=False, restarts=0)  # it waits, perhaps for long
                 self._queue.put(change.object, inherited=not self.synced.is_set())
                 self._arrived.set()
+
+    async def _only(self, listed: set[str]) -> None:
+        """The API server has told all unfinished runs: what else an earlier agent left is over or deleted."""
+        for uid in self._queue.known - listed:
+            await self._gone(uid)
+        await self._memory.sweep(lambda: self._queue.known)
 
     async def _gone(self, uid: str) -> None:
         """A run was deleted, or has left our selection because it is over."""
@@ -104,14 +161,19 @@ class Runner:
         await self._outbox.drop(uid)
         if self._current is not None and self._current.waiting.uid == uid:
             log.info("run %s is gone while it runs", self._current.waiting.name)
+            self._current.gone = True
             self._cancel_current()
+        else:
+            self._memory.forget_run(uid)
 
     def _cancel_current(self) -> None:
         if self._current is not None and self._current.task is not None:
             self._current.task.cancel()
 
     async def _work(self) -> None:
-        await self.synced.wait()  # the oldest first, of all there are
+        with contextlib.suppress(TimeoutError):
+            # The oldest first, of all there are; if nobody tells, those that an earlier agent left.
+            await asyncio.wait_for(self.synced.wait(), AWAY_SECONDS if self.restored else None)
         while True:
             await self._engine.warm()
             await self._outbox.room()
@@ -136,6 +198,10 @@ class Runner:
         finally:
             reporter.cancel()
             task.cancel()
+            if current.journal is not None:
+                await current.journal.close()
+            if current.gone or (task.done() and not task.cancelled()):
+                self._memory.forget_run(waiting.uid)  # else it was given up, for the next agent
             self._current = None
             self._idle.set()
 
@@ -147,9 +213,12 @@ class Runner:
             return None
         if waiting.restarts > outcome.MAX_RESTARTS:
             return outcome.given_up(record)
+        usage = (item.get("status") or {}).get("usage") or {}
+        record.shots = current.wasted = int(usage.get("shots", 0)) if waiting.inherited else 0
         if waiting.inherited:
             # Written before it begins: if the agent ends because of it, the next one shall know.
-            await self._write(current)
+            if not await self._memory.put_run(item, begun=True, restarts=waiting.restarts):
+                await self._write(current)
             record.start = time.time()
         status: Status
         try:
@@ -171,16 +240,37 @@ class Runner:
             self._metrics.first_shot_seconds.observe(max(0.0, moment - record.start))
             current.news.set()
 
-        def progress(news: dict[str, Any]) -> None:
+        def progress(news: dict[str, Any], shots: int) -> None:
             current.progress = news
+            record.shots = current.wasted + shots
             current.news.set()
+
+        def resumed(found: Resumed) -> None:
+            assert current.journal is not None
+            current.wasted = current.journal.wasted
+            record.shots = current.wasted + found.shots
+            record.resumed_from = found.evaluations or None
+            self._metrics.resumed_iterations.inc(found.evaluations)
+            current.news.set()
+            job = run.spec.job_ref
+            if found.evaluations:
+                log.info("run %s goes on after %d evaluations", run.metadata.name, found.evaluations)
+            elif found.problem:
+                self._on_dropped(
+                    f"the loop of QuantumJob {job.namespace}/{job.name} begins anew: its log was dropped, {found.problem}"
+                )
 
         limit = run.spec.execution.timeout_seconds
         try:
             async with asyncio.timeout(limit):
-                answer = await self._engine.execute(run.spec, progress, first_shot)
+                if run.spec.algorithm is not None:
+                    current.journal = await self._memory.journal(
+                        current.waiting.uid, run.spec.checkpoint, record.shots, resumed
+                    )
+                answer = await self._engine.execute(run.spec, progress, first_shot, current.journal)
             record.completion = time.time()
-            return outcome.succeeded(record, answer.result, answer.usage)
+            usage = answer.usage | {"shots": answer.usage["shots"] + current.wasted}
+            return outcome.succeeded(record, answer.result, usage)
         except TimeoutError:
             record.completion = time.time()
             return outcome.timed_out(record, limit)
@@ -221,6 +311,8 @@ class Runner:
     async def _report(self, current: _Current) -> None:
         """Write that the run is running, and its progress; what fails here comes again or comes with the result."""
         await asyncio.sleep(FIRST_REPORT_SECONDS)
+        if current.waiting.object is not None and not current.waiting.inherited:
+            self._memory.put_run(current.waiting.object, begun=True, restarts=current.waiting.restarts)
         while current.record.completion is None:  # how it ended is on its way already
             current.news.clear()
             if not await self._write(current):

@@ -10,7 +10,13 @@ from typing import TypeVar, cast, get_args
 from omnixan.edge_network.agent.logs import LEVELS
 from omnixan.edge_network.api.edgecluster import MAX_QUBITS
 from omnixan.edge_network.api.meta import Backend, Device
+from omnixan.edge_network.persistent_memory.medium import PAGE
+from omnixan.edge_network.persistent_memory.mode import Mode
+from omnixan.edge_network.persistent_memory.sizes import parse_size
 from omnixan.edge_network.quantum.devices import load
+
+MINIMUM_MEMORY = 1 << 20
+"""Bytes of the smallest memory: room for the log of a loop."""
 
 T = TypeVar("T")
 
@@ -56,6 +62,14 @@ class Settings:
     """DEBUG, INFO, WARNING or ERROR."""
     grace_seconds: float
     """SHUTDOWN_GRACE_SECONDS: how long a running run may still take after SIGTERM."""
+    memory_path: str | None
+    """PMEM_PATH: the folder or device of the agent's memory, None if it shall have none."""
+    memory_mode: str
+    """PMEM_MODE: auto, dax or file, as `persistent_memory.Mode`."""
+    memory_size: int
+    """PMEM_SIZE: bytes that a new memory takes, all at once."""
+    checkpoint_seconds: float
+    """CHECKPOINT_INTERVAL: the longest time between two checkpoints of a loop, whatever its job asks for."""
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -98,6 +112,14 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         http_port=read("HTTP_PORT", "8080", _integer(0, 65535), "a port number from 0 to 65535"),
         log_level=read("LOG_LEVEL", "INFO", lambda text: _one_of(LEVELS)(text.upper()), ", ".join(LEVELS)),
         grace_seconds=read("SHUTDOWN_GRACE_SECONDS", "20", _integer(0, 3600), "a number of seconds from 0 to 3600"),
+        memory_path=read("PMEM_PATH", "", _path, "the absolute path of a folder or device") or None,
+        memory_mode=read("PMEM_MODE", "auto", _one_of(tuple(Mode)), ", ".join(Mode)),
+        memory_size=read(
+            "PMEM_SIZE", "64Mi", _size, f"a size such as 256Mi, of at least {MINIMUM_MEMORY >> 20}Mi, in whole pages of 4Ki"
+        ),
+        checkpoint_seconds=read(
+            "CHECKPOINT_INTERVAL", "300", _integer(1, 86400), "a whole number of seconds from 1 to 86400"
+        ),
     )
     if problems:
         raise SettingsError(problems)
@@ -130,3 +152,16 @@ def _integer(least: int, most: int) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+def _path(text: str) -> str:
+    if text and not text.startswith("/"):
+        raise ValueError
+    return text
+
+
+def _size(text: str) -> int:
+    value = parse_size(text)
+    if value < MINIMUM_MEMORY or value % PAGE:
+        raise ValueError
+    return value

@@ -14,6 +14,7 @@ from omnixan.edge_network.agent.apiserver import LEASES, NODES, ApiServer, Refus
 from omnixan.edge_network.agent.backoff import Backoff
 from omnixan.edge_network.agent.conditions import Report, desired_status, lease_body
 from omnixan.edge_network.agent.informer import follow
+from omnixan.edge_network.agent.memory import Memory
 from omnixan.edge_network.agent.outcome import micro_time
 from omnixan.edge_network.agent.settings import Settings
 
@@ -30,9 +31,15 @@ class Twin:
     """The node's twin; `run()` for ever, and `say()` what is to be reported."""
 
     def __init__(
-        self, api: ApiServer, settings: Settings, version: str, calibration: Mapping[str, Any] | None = None
+        self,
+        api: ApiServer,
+        settings: Settings,
+        version: str,
+        memory: Memory,
+        calibration: Mapping[str, Any] | None = None,
     ) -> None:
         self._api = api
+        self._memory = memory
         self._settings = settings
         self._node: dict[str, Any] | None = None
         self._report = Report(
@@ -55,6 +62,11 @@ class Twin:
         """The EdgeNode as last seen; None while there is none."""
         return self._node
 
+    async def restore(self) -> None:
+        """Take the EdgeNode as an earlier agent saw it last, until the API server says how it is."""
+        if self._node is None and not self.synced.is_set():
+            self._node = await self._memory.twin()
+
     def say(self, ready: bool, reason: str, message: str, *, settle: bool = False) -> None:
         """Report this condition from now on; with `settle` only if it stays so for SETTLE_SECONDS."""
         self._report = replace(self._report, ready=ready, reason=reason, message=message)
@@ -70,13 +82,20 @@ class Twin:
 
     async def _watch(self) -> None:
         name = self._settings.node_name
+        seen = False
         async for change in follow(self._api, NODES, self._settings.namespace, f"metadata.name={name}"):
             if change.type == "SYNC":
+                if not self.synced.is_set() and not seen:
+                    self._node = None  # deleted while no agent looked
+                    self._memory.put_twin(None)
                 self.synced.set()
                 if self._node is None:
                     log.info("EdgeNode %s does not exist yet; waiting for the operator to make it", name)
             else:
-                self._node = newer(self._node, None if change.type == "DELETED" else change.object)
+                seen = change.type != "DELETED"
+                known = self._node if self.synced.is_set() else None
+                self._node = newer(known, change.object if seen else None)
+                self._memory.put_twin(self._node)
             self._changed.set()
 
     async def _publish(self) -> None:

@@ -282,6 +282,8 @@ class QuantumJobStatus(Model):
     """Attempts that ended without a result, and why; those that spec.suspend ended are dropped first if they are many."""
     usage: Usage | None = None
     """What the last attempt took."""
+    resumed_from_iteration: Annotated[int, Field(ge=1)] | None = None
+    """So many iterations of the last attempt were taken from its log when its agent had ended, and not run again."""
     result: JobResult | None = None
     """What was found."""
     failure: Failure | None = None

@@ -131,7 +131,7 @@ class Usage(Model):
     """What the run took."""
 
     shots: int = 0
-    """All shots, training included."""
+    """All shots that are known to have run: training included, and what an agent that ended had run in vain."""
     cpu_seconds: float = 0.0
     """CPU time of the worker."""
     qpu_seconds: float | None = None

@@ -7,7 +7,18 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from omnixan.edge_network.api.meta import ATOMIC, DecimalString, DnsLabel, DnsName, Model, Rule, Sha256, list_map
+from omnixan.edge_network.api.meta import (
+    ATOMIC,
+    DecimalString,
+    DnsLabel,
+    DnsName,
+    Duration,
+    Model,
+    Rule,
+    Sha256,
+    list_map,
+    seconds_of,
+)
 
 MAX_PROGRAM_BYTES = 128 * 1024
 MAX_VARIABLES = 20
@@ -253,6 +264,30 @@ class Optimizer(Model):
     """Bound on the evaluations of each start that is refined."""
 
 
+class Checkpoint(Model):
+    """How much of an algorithm's loop is lost at most when the agent that runs it ends, on a node with persistent memory.
+
+    With neither everyIterations nor interval every iteration is kept at once and none waits for it: at most one is lost,
+    or what was computed in some milliseconds.
+    """
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.interval)"
+            " || (duration(self.interval) >= duration('1s') && duration(self.interval) <= duration('24h'))",
+            "interval must be from 1s to 24h",
+            lambda c: c.interval is None or 1 <= seconds_of(c.interval) <= 86400,
+            ".interval",
+        ),
+    )
+    every_iterations: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """The loop waits after so many iterations until they are durable: never more than these are lost."""
+    interval: Duration | None = None
+    """Iterations are made durable after so long at the latest; a node may do so more often than it is asked to."""
+    resume: bool = True
+    """Whether the loop goes on where its log ends; false: nothing is kept, and it begins anew."""
+
+
 class Workload(Model):
     """Program or algorithm, and how it is read out."""
 
@@ -267,6 +302,12 @@ class Workload(Model):
             "optimizer needs algorithm: a program has no classical loop",
             lambda w: w.optimizer is None or w.algorithm is not None,
             ".optimizer",
+        ),
+        Rule(
+            "!has(self.checkpoint) || has(self.algorithm)",
+            "checkpoint needs algorithm: a program has no loop that could go on",
+            lambda w: w.checkpoint is None or w.algorithm is not None,
+            ".checkpoint",
         ),
         Rule(
             "!has(self.primitive.estimator) || has(self.program)",
@@ -285,6 +326,8 @@ class Workload(Model):
     """What is done about a device's errors."""
     optimizer: Optimizer | None = None
     """The algorithm's classical loop."""
+    checkpoint: Checkpoint | None = None
+    """How much of the loop is lost at most when its agent ends; absent: at most an iteration, where nodes keep them."""
 
 
 def version_of(text: str) -> str:

@@ -57,7 +57,7 @@ async def _run(spec: QuantumJobSpec, sandbox: Sandbox, outcome: Outcome, on_prog
     await worker.start()
     try:
         whole = workload_of(spec) | {"execution": {"seed": seed}}
-        result = await worker.run(whole, circuit, on_progress=on_progress)
+        result = await worker.run(whole, circuit, on_progress=lambda progress, _: on_progress(progress))
     finally:
         await worker.close()
     outcome.summary, outcome.counts, outcome.usage = result["summary"], result["counts"], result["usage"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from omnixan.edge_network.api.result import MAX_RESULT_BYTES, TOP_OUTCOMES
@@ -13,6 +14,7 @@ from omnixan.edge_network.quantum.backend import Backend, Options, require_width
 from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.estimate import estimate
+from omnixan.edge_network.quantum.training_log import Ledger
 
 DEFAULT_SHOTS = 1024
 _SIGNIFICANT = 6
@@ -25,6 +27,7 @@ def execute(
     backend: Backend,
     on_progress: Callable[[dict[str, Any]], None] = lambda progress: None,
     on_first_shot: Callable[[], None] = lambda: None,
+    ledger: Ledger | None = None,
 ) -> dict[str, Any]:
     """Run a job and return {"summary": {…}, "counts": {bitstring: number}, "usage": {"shots", "cpuSeconds"[, "qpuSeconds",
     "transpiled"]}}.
@@ -32,7 +35,9 @@ def execute(
     `spec` is a QuantumJob's or QuantumRun's spec as in the manifest (camelCase) with `execution.seed` set; `circuit` is
     its parsed program, None for an algorithm. Equal spec and circuit give equal summary and counts; usage is beside
     them because CPU time varies. `on_progress` gets {iteration, of, best} of an algorithm's loop, `on_first_shot` is
-    called when sampling of the final circuit starts. ProgramError for whatever cannot be run here.
+    called when sampling of the final circuit starts. With a `ledger` an algorithm's loop goes on where its log ends, and
+    hands out what it computes; usage is of all evaluations, those in the log too. ProgramError for whatever cannot be
+    run here.
     """
     started = time.process_time() + backend.cpu_seconds()
     primitive = spec.get("primitive", {})
@@ -43,7 +48,7 @@ def execute(
     elif circuit is not None:
         result, spent = _sample(spec, circuit, shots, seed, backend, on_first_shot), shots
     else:
-        result = _solve(spec, shots, seed, backend, on_progress, on_first_shot)
+        result = _solve(spec, shots, seed, backend, on_progress, on_first_shot, ledger)
         if _mitigates(spec):
             result["summary"] |= _mitigated(False, 1.0)  # algorithms run on simulators
         spent = shots + int(result["summary"].get("training", {}).get("shots", 0))
@@ -133,6 +138,7 @@ def _solve(
     backend: Backend,
     on_progress: Callable[[dict[str, Any]], None],
     on_first_shot: Callable[[], None],
+    ledger: Ledger | None,
 ) -> dict[str, Any]:
     if not backend.exact:
         raise ProgramError(
@@ -142,20 +148,39 @@ def _solve(
         )
     algorithm = spec["algorithm"]["qaoa"]
     require_width(_variables(algorithm["problem"]), backend)
-    from omnixan.edge_network.quantum.qaoa import solve  # scipy comes with it
+    from omnixan.edge_network.quantum.qaoa import LogMismatch, solve  # scipy comes with it
 
-    optimizer = spec.get("optimizer") or {}
-    result: dict[str, Any] = solve(
+    wanted = spec.get("optimizer") or {}
+    optimizer = {"name": wanted.get("name", "auto"), "maxIterations": int(wanted.get("maxIterations", 100))}
+    train = partial(
+        solve,
         algorithm["problem"],
         layers=int(algorithm.get("layers", 3)),
         shots=shots,
         seed=seed,
-        optimizer={"name": optimizer.get("name", "auto"), "maxIterations": int(optimizer.get("maxIterations", 100))},
+        optimizer=optimizer,
         exact=backend.exact,
         on_progress=on_progress,
-        on_first_shot=on_first_shot,
     )
+    if ledger is None:
+        return train(on_first_shot=on_first_shot)
+    log = ledger.begin(spec, training_shots(spec, backend), backend.exact)
+    try:
+        result = train(on_first_shot=on_first_shot, log=log, on_computed=ledger.computed)
+    except LogMismatch as error:
+        result = train(on_first_shot=on_first_shot, log=ledger.dropped(str(error)), on_computed=ledger.computed)
+    ledger.finish()
     return result
+
+
+def training_shots(spec: Mapping[str, Any], backend: Backend) -> int:
+    """Return how many shots an evaluation of an algorithm's loop takes here; 0 for exact states and for a program."""
+    if "algorithm" not in spec:
+        return 0
+    from omnixan.edge_network.quantum.qaoa import shots_each
+
+    shots = int(spec.get("primitive", {}).get("sampler", {}).get("shots", DEFAULT_SHOTS))
+    return shots_each({"name": (spec.get("optimizer") or {}).get("name", "auto")}, shots, backend.exact)
 
 
 def _variables(problem: Mapping[str, Any]) -> int:

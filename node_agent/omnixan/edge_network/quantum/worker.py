@@ -10,10 +10,11 @@ A job that takes too long is ended by `kill`; the next worker is forked from the
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from omnixan.edge_network.quantum import frames
 from omnixan.edge_network.quantum.circuit import Circuit
@@ -21,9 +22,27 @@ from omnixan.edge_network.quantum.devices import Device
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.forkclient import ServerDiedError, WorkerHandle
 from omnixan.edge_network.quantum.sandbox import Sandbox
+from omnixan.edge_network.quantum.training_log import PIECE, Kept, Pace, Resumed
 
 READY_TIMEOUT = 60.0
 _RETRY_DELAYS = (0.0, 0.5, 1.0, 2.0, 5.0)
+
+
+class Keeper(Protocol):
+    """Who keeps the log of an algorithm's loop."""
+
+    kept: Kept
+    """What it has of this job; empty at first."""
+    pace: Pace
+    """How far the worker may be ahead of it."""
+
+    def resumed(self, resumed: Resumed) -> None:
+        """What became of what was kept, before anything new comes."""
+        ...
+
+    async def keep(self, records: bytes, shots: int, wait: bool) -> None:
+        """Keep these too; `shots` are of all evaluations so far. With `wait` it returns when they are kept."""
+        ...
 
 
 @dataclass(slots=True)
@@ -92,21 +111,23 @@ class Worker:
         spec: Mapping[str, Any],
         circuit: Circuit | None = None,
         *,
-        on_progress: Callable[[dict[str, Any]], None] = lambda progress: None,
+        on_progress: Callable[[dict[str, Any], int], None] = lambda progress, shots: None,
         on_first_shot: Callable[[int], None] = lambda microseconds: None,
+        keeper: Keeper | None = None,
     ) -> dict[str, Any]:
         """Run one job (`execute.execute`) after those that were asked for before it, and return its result.
 
         `spec` as in the manifest, with `execution.seed`; `circuit` is its parsed program, None for an algorithm.
-        `on_first_shot` gets the moment sampling starts in microseconds since the epoch. ProgramError as `execute`
-        raises it; BACKEND_ERROR with reason WorkerDied if the process ended. A call that is cancelled, as by a timeout,
-        kills the worker.
+        `on_first_shot` gets the moment sampling starts in microseconds since the epoch, `on_progress` also how many shots
+        the loop's evaluations have taken. With a `keeper` the loop of an algorithm goes on where its log ends.
+        ProgramError as `execute` raises it; BACKEND_ERROR with reason WorkerDied if the process ended. A call that is
+        cancelled, as by a timeout, kills the worker.
         """
         async with self._busy:
             connection = await self._connection()
             answered = False
             try:
-                answer = await self._talk(connection, spec, circuit, on_progress, on_first_shot)
+                answer = await self._talk(connection, spec, circuit, on_progress, on_first_shot, keeper)
                 answered = answer is not None
             except (OSError, frames.FrameError):
                 answer = None
@@ -127,8 +148,9 @@ class Worker:
         connection: _Connection,
         spec: Mapping[str, Any],
         circuit: Circuit | None,
-        on_progress: Callable[[dict[str, Any]], None],
+        on_progress: Callable[[dict[str, Any], int], None],
         on_first_shot: Callable[[int], None],
+        keeper: Keeper | None,
     ) -> dict[str, Any] | None:
         """Send a job and return its last answer, None if the worker ended before."""
         self._number += 1
@@ -137,12 +159,31 @@ class Worker:
             "spec": {key: value for key, value in spec.items() if key != "program"},  # it gets it parsed
             "digest": None if circuit is None else circuit.digest,
             "circuit": None if circuit is None else circuit.to_dict(),
+            "log": None,
         }
+        pieces: list[bytes] = []
+        if keeper is not None:
+            log, pace = keeper.kept, keeper.pace
+            pieces = [log.records[place : place + PIECE] for place in range(0, len(log.records), PIECE)]
+            request["log"] = {
+                "fingerprint": log.fingerprint,
+                "pieces": len(pieces),
+                "every": pace.every,
+                "seconds": pace.seconds,
+            }
         connection.writer.write(frames.encode(request))
+        for piece in pieces:
+            connection.writer.write(frames.encode({"piece": base64.b64encode(piece).decode()}))
         await connection.writer.drain()
         while (answer := await frames.read(connection.reader)) is not None:
             if "progress" in answer:
-                on_progress(answer["progress"])
+                on_progress(answer["progress"], answer["shots"])
+            elif "resumed" in answer and keeper is not None:
+                keeper.resumed(Resumed(**answer["resumed"]))
+            elif "records" in answer and keeper is not None:
+                await keeper.keep(base64.b64decode(answer["records"]), answer["shots"], answer["wait"])
+                if answer["wait"]:
+                    connection.writer.write(frames.encode({"kept": True}))
             elif "firstShot" in answer:
                 on_first_shot(answer["firstShot"])
             else:

@@ -4,26 +4,32 @@ Runs in a process forked by the fork server. The protocol (frames of `frames`):
 
     → {"qubits": n, "aerThreads": t[, "device": {…}]}              first, once; with a device: its emulator
     ← {"ready": true}                                              after a circuit was compiled and sampled
-    → {"id": i, "spec": {…}, "digest": … | null, "circuit": {…} | null}
-    ← {"id": i, "progress": {…}}*  {"id": i, "firstShot": microseconds since the epoch}?
+    → {"id": i, "spec": {…}, "digest": … | null, "circuit": {…} | null, "log": null | {"fingerprint", "pieces": n,
+       "every": k | null, "seconds": s}}  {"piece": base64 of records}*n
+    ← {"id": i, "resumed": {fingerprint, evaluations, length, shots, problem}}?
+      {"id": i, "records": base64, "shots": of all evaluations so far, "wait": bool}*   → {"kept": true} where it waits
+      {"id": i, "progress": {…}, "shots": n}*  {"id": i, "firstShot": microseconds since the epoch}?
       {"id": i, "result": {…}} | {"id": i, "error": {category, reason, message}}
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
 import sys
 import time
 import traceback
 from collections import OrderedDict
+from dataclasses import asdict
 from typing import Any
 
 from omnixan.edge_network.quantum import frames
 from omnixan.edge_network.quantum.backend import Backend, SimulatorBackend
 from omnixan.edge_network.quantum.circuit import Circuit, Instruction, Measurement
 from omnixan.edge_network.quantum.errors import ProgramError
-from omnixan.edge_network.quantum.execute import execute
+from omnixan.edge_network.quantum.execute import execute, training_shots
+from omnixan.edge_network.quantum.training_log import Kept, Ledger, Pace, Resumed
 
 PROGRESS_INTERVAL = 0.1
 CACHED_GATES = 200_000
@@ -71,21 +77,33 @@ def _run(
 ) -> dict[str, Any]:
     number = request["id"]
     last_progress = 0.0
+    shots_each = 0
 
     def on_progress(progress: dict[str, Any]) -> None:
         nonlocal last_progress
         now = time.monotonic()
         if now - last_progress >= PROGRESS_INTERVAL:
             last_progress = now
-            _send(connection, {"id": number, "progress": progress})
+            _send(connection, {"id": number, "progress": progress, "shots": progress["iteration"] * shots_each})
 
     def on_first_shot() -> None:
         _send(connection, {"id": number, "firstShot": time.time_ns() // 1000})
 
     try:
+        ledger = _ledger(connection, request)
         circuit = _circuit(request, circuits)
-        result = execute(request["spec"], circuit, backend=backend, on_progress=on_progress, on_first_shot=on_first_shot)
+        shots_each = training_shots(request["spec"], backend)
+        result = execute(
+            request["spec"],
+            circuit,
+            backend=backend,
+            on_progress=on_progress,
+            on_first_shot=on_first_shot,
+            ledger=ledger,
+        )
         return {"result": result}
+    except (BrokenPipeError, ConnectionResetError):
+        raise
     except ProgramError as error:
         return {"error": error.to_dict()}
     except MemoryError:
@@ -95,6 +113,34 @@ def _run(
         traceback.print_exc(file=sys.stderr)
         message = f"the worker failed: {type(error).__name__}: {error}"
         return {"error": ProgramError("BACKEND_ERROR", "WorkerFailed", message).to_dict()}
+
+
+def _ledger(connection: socket.socket, request: dict[str, Any]) -> Ledger | None:
+    """Read the log that follows a request, if it says so."""
+    asked = request.get("log")
+    if asked is None:
+        return None
+    number = request["id"]
+    pieces = [base64.b64decode(_receive(connection)["piece"]) for _ in range(asked["pieces"])]
+
+    def on_resumed(resumed: Resumed) -> None:
+        _send(connection, {"id": number, "resumed": asdict(resumed)})
+
+    def deliver(records: bytes, shots: int, wait: bool) -> None:
+        text = base64.b64encode(records).decode()
+        _send(connection, {"id": number, "records": text, "shots": shots, "wait": wait})
+        if wait:
+            _receive(connection)
+
+    kept = Kept(asked["fingerprint"], b"".join(pieces))
+    return Ledger(kept, Pace(asked["every"], asked["seconds"]), on_resumed, deliver)
+
+
+def _receive(connection: socket.socket) -> dict[str, Any]:
+    message = frames.receive(connection)
+    if message is None:
+        raise ConnectionResetError("the agent has gone away within a job")
+    return message
 
 
 def _circuit(request: dict[str, Any], circuits: OrderedDict[str, Circuit]) -> Circuit | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from omnixan.edge_network.quantum.qaoa.loop import Evaluation
-from omnixan.edge_network.quantum.qaoa.solver import solve
+from omnixan.edge_network.quantum.qaoa.loop import Evaluation, LogMismatch
+from omnixan.edge_network.quantum.qaoa.solver import shots_each, solve
 
-__all__ = ["Evaluation", "solve"]
+__all__ = ["Evaluation", "LogMismatch", "shots_each", "solve"]

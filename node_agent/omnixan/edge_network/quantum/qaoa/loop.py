@@ -32,6 +32,10 @@ class Evaluation:
 Evaluate = Callable[[int, int, FloatArray], tuple[float, FloatArray | None]]
 
 
+class LogMismatch(ValueError):
+    """A log has another evaluation than this run makes in its place: it belongs to another problem, recipe or seed."""
+
+
 class _Spent(Exception):
     """The evaluations of a start are used up."""
 
@@ -44,24 +48,27 @@ class Loop:
         evaluate: Evaluate,
         log: list[Evaluation],
         on_evaluation: Callable[[int, float], None] = lambda number, best: None,
+        on_computed: Callable[[Evaluation], None] = lambda evaluation: None,
     ) -> None:
-        """`on_evaluation` gets (evaluations done, lowest value so far) after each."""
+        """`on_computed` gets each evaluation that was not in the log; `on_evaluation` after that, and for those in the log
+        too, (evaluations done, lowest value so far)."""
         self._evaluate = evaluate
         self._log = log
         self._on_evaluation = on_evaluation
+        self._on_computed = on_computed
         self._best = np.inf
         self.done = 0
 
     def at(self, phase: int, angles: FloatArray) -> Evaluation:
         """Return the next evaluation, from the log if it is there.
 
-        ValueError if the log has another one in its place: it belongs to another problem, recipe or seed.
+        LogMismatch if the log has another one in its place.
         """
         point = tuple(angles.tolist())
         if self.done < len(self._log):
             found = self._log[self.done]
             if (found.phase, found.angles) != (phase, point):
-                raise ValueError(
+                raise LogMismatch(
                     f"log: evaluation {self.done} is at phase {found.phase} and angles {found.angles}, this run makes it "
                     f"at phase {phase} and {point}: resume with the problem, settings and seed that the log was made with"
                 )
@@ -69,6 +76,7 @@ class Loop:
             value, gradient = self._evaluate(self.done, phase, angles)
             found = Evaluation(phase, point, value, None if gradient is None else tuple(gradient.tolist()))
             self._log.append(found)
+            self._on_computed(found)
         self.done += 1
         self._best = min(self._best, found.value)
         self._on_evaluation(self.done, self._best)

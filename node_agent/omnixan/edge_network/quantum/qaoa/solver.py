@@ -44,6 +44,7 @@ def solve(
     on_progress: Callable[[dict[str, Any]], None] | None = None,
     on_first_shot: Callable[[], None] | None = None,
     log: list[Evaluation] | None = None,
+    on_computed: Callable[[Evaluation], None] = lambda evaluation: None,
 ) -> dict[str, Any]:
     """Return {"summary": ..., "counts": {bitstring: number}} of a QAOA job; summary as `api.result.Summary` has it.
 
@@ -53,8 +54,10 @@ def solve(
     after every evaluation, `on_first_shot` is called when the first shot is about to be taken.
 
     `log` is filled with every evaluation; a log that an interrupted call left resumes it with an identical result.
+    `on_computed` gets every evaluation that was not in the log before.
 
-    ProgramError CAPABILITY_MISMATCH if L-BFGS-B is asked for where states are not exact; ValueError for a wrong problem.
+    ProgramError CAPABILITY_MISMATCH if L-BFGS-B is asked for where states are not exact; ValueError for a wrong problem;
+    LogMismatch, before anything is computed, for a log of another call.
     """
     recipe, budget = _settings(optimizer or {}, exact)
     task = from_spec(problem)
@@ -62,7 +65,7 @@ def solve(
     first_shot = on_first_shot or (lambda: None)
     if recipe.method == "COBYLA":
         first_shot()
-    done = fit(task, scene, recipe, layers, shots, seed, budget, on_progress, [] if log is None else log)
+    done = fit(task, scene, recipe, layers, shots, seed, budget, on_progress, [] if log is None else log, on_computed)
     if recipe.method != "COBYLA":
         first_shot()
     outcomes = sampler.sample(done.probabilities, shots, _derived(seed, _FINAL))
@@ -82,6 +85,7 @@ def fit(
     budget: int,
     on_progress: Callable[[dict[str, Any]], None] | None,
     log: list[Evaluation],
+    on_computed: Callable[[Evaluation], None] = lambda evaluation: None,
 ) -> Training:
     """Train the angles by a recipe, with at most `budget` evaluations a start; `shots` matter to COBYLA only."""
     circuits = [Ansatz(diagonal, scene.variables) for diagonal in phases(task, scene, PENALTIES)]
@@ -108,12 +112,17 @@ def fit(
         if on_progress is not None:
             on_progress({"iteration": number, "of": most, "best": _rounded(-best * unit)})
 
-    loop = Loop(evaluate, log, report)
+    loop = Loop(evaluate, log, report, on_computed)
     random = np.random.Generator(np.random.PCG64(_derived(seed, _STARTS)))
     trained = train(loop, recipe, len(circuits), scene.variables, layers, budget, random)
     probabilities = circuits[trained.phase].probabilities(trained.angles)
     in_units = Trained(trained.phase, trained.angles, -trained.value * unit)
     return Training(recipe, in_units, probabilities, loop.done)
+
+
+def shots_each(optimizer: Mapping[str, Any], shots: int, exact: bool) -> int:
+    """Return how many shots an evaluation takes: `shots`, or 0 where the training looks at exact states."""
+    return shots if _settings(optimizer, exact)[0].method == "COBYLA" else 0
 
 
 def _settings(optimizer: Mapping[str, Any], exact: bool) -> tuple[Recipe, int]:
