@@ -19,13 +19,17 @@ class Buffer:
     """`nbytes` bytes of a pool, from `acquire` to `release`; with `with`, to the end of the block.
 
     Views are made without a copy and are valid as long as anybody has them: memory that is released while views of it live
-    is given to nobody until the last of them is gone. A buffer that is forgotten releases itself.
+    is given to nobody until the last of them is gone. A buffer that is forgotten is released when memory is needed.
+
+    The pool makes them, and sets what they have: that is a quarter of a microsecond less than `__init__`.
     """
 
     __slots__ = ("_generation", "_pool", "_slab", "nbytes")
 
-    def __init__(self, pool: MemoryPooling, slab: Slab, generation: int, nbytes: int) -> None:
-        self._pool, self._slab, self._generation, self.nbytes = pool, slab, generation, nbytes
+    _pool: MemoryPooling
+    _slab: Slab
+    _generation: int
+    nbytes: int
 
     def __enter__(self) -> Self:
         return self
@@ -33,10 +37,6 @@ class Buffer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._generation == self._slab.generation:
             self._pool.release(self)
-
-    def __del__(self) -> None:
-        if self._generation == self._slab.generation:
-            self._pool._forgotten.append((self._slab, self._generation))  # the lock may be held: the next call releases it
 
     def __repr__(self) -> str:
         state = "" if self._generation == self._slab.generation else ", released"
@@ -77,7 +77,7 @@ class Buffer:
                 f"shape={shape} of {kind} takes {count * kind.itemsize} bytes, the buffer has {self.nbytes}",
                 "acquire as many",
             )
-        with self._pool._lock:
+        with self._pool._lock:  # so that nobody releases it between the check and the view
             self._check()
             flat: np.ndarray[Any, Any] = np.frombuffer(self._slab.exporter(), dtype=kind, count=count)
         return flat if shape is None else flat.reshape(shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import weakref
@@ -40,6 +41,8 @@ CHECK_PAGES: Final = (64 << 20) // PAGE
 """It is also looked at when so much new memory was granted."""
 ROOM: Final = 0.1
 """The share of a limit that is kept free: when there is less, memory that nobody uses goes back to the kernel."""
+
+_FORGOTTEN: Final = 4  # references to a buffer that only the pool has: in `_live`, and three of the look at it
 
 _pools: weakref.WeakSet[MemoryPooling] = weakref.WeakSet()
 
@@ -118,12 +121,12 @@ class MemoryPooling:
         self.circuits = CircuitCache(_size("circuit_bytes", circuit_bytes)) if quantum_circuits else None
         self._arena = Arena(self.pool_bytes // block, (block // PAGE).bit_length() - 1)
         self._idle = self._arena.idle
-        self._lock = threading.Lock()
+        self._new_lock()
+        self._live: dict[Slab, Buffer] = {}
         self._pinned: deque[Slab] = deque()
-        self._forgotten: deque[tuple[Slab, int]] = deque()
+        self._swept = 64
         self._closed = ""
-        self._requested = self._granted = self._leases = 0
-        self._hits = self._misses = self._trimmed = 0
+        self._leases = self._misses = self._trimmed = 0
         self._next_check = 0.0
         self._checked_at = 0
         kernel.Memfd("omnixan-probe", PAGE)  # a kernel without memfd refuses here, and not in the middle of a job
@@ -145,22 +148,20 @@ class MemoryPooling:
         if size <= 0:
             raise BadRequest(f"size={size!r}", "ask for at least one byte")
         pages = (size + PAGE - 1) // PAGE
-        with self._lock:
-            if self._pinned or self._forgotten:
+        buffer = Buffer()
+        buffer._pool, buffer.nbytes = self, size
+        self._enter()  # half of what `with self._lock` takes
+        try:
+            if self._pinned:
                 self._sweep(8)
-            slab = self._idle.pop((tenant, pages))
-            if slab is None:
-                slab = self._grant(tenant, pages)
-            else:
-                self._hits += 1
-            generation = slab.generation = slab.generation + 1
-            slab.requested = size
-            self._requested += size
-            self._granted += pages
-            self._leases += 1
+            slab = self._idle.pop((tenant, pages)) or self._grant(tenant, pages)
+            buffer._slab, buffer._generation = slab, slab.begin()
+            self._live[slab] = buffer
+        finally:
+            self._leave()
         if zero:
             kernel.zero(slab.address, pages * PAGE)
-        return Buffer(self, slab, generation, size)
+        return buffer
 
     def lease(self, size: int | str, *, tenant: str = TENANT, zero: bool = False) -> Buffer:
         """As `acquire`, for `with`: `with pool.lease(size) as buffer: …` releases at the end of the block."""
@@ -174,22 +175,23 @@ class MemoryPooling:
         if buffer._pool is not self:
             raise BadRequest("buffer belongs to another pool", "release it there")
         slab = buffer._slab
-        with self._lock:
+        self._enter()
+        try:
             if slab.generation != buffer._generation:
                 raise DoubleRelease(
                     f"this buffer of {buffer.nbytes} bytes (generation {buffer._generation}) was released before",
                     "release a buffer once",
                 )
             self._end(slab)
-            if self._closed:
-                return
             if time.monotonic() >= self._next_check:
                 self._check_pressure()
+        finally:
+            self._leave()
 
     def trim(self, keep: int | str = 0) -> int:
         """Give idle memory back to the kernel until at most `keep` bytes are idle; returns the bytes given back."""
         with self._lock:
-            self._sweep(None)
+            self._sweep()
             return self._trim(self._arena.kept - _size("keep", keep) // PAGE)
 
     def check_pressure(self) -> int:
@@ -199,21 +201,21 @@ class MemoryPooling:
         """
         with self._lock:
             before = self._trimmed
-            self._sweep(None)
+            self._sweep()
             self._check_pressure()
             return (self._trimmed - before) * PAGE
 
     def stats(self) -> PoolStats:
         """What the pool has, and what it wastes."""
         with self._lock:
-            self._sweep(None)
+            self._sweep()
             arena, cache = self._arena, self.circuits
             resident = arena.blocks.resident() + arena.set_aside * PAGE
             state = PoolState(
                 free=arena.free * PAGE,
                 largest=arena.free * PAGE,  # any free pages are one range when they are stitched
-                requested=self._requested,
-                granted=self._granted * PAGE,
+                requested=sum(buffer.nbytes for buffer in self._live.values()),
+                granted=(arena.buddies.total - arena.free) * PAGE,
                 resident=resident,
             )
             shares = fragmentation(state)
@@ -228,8 +230,8 @@ class MemoryPooling:
                 external=shares.external,
                 internal=shares.internal,
                 overhead=shares.overhead,
-                leases=self._leases,
-                hits=self._hits,
+                leases=len(self._live),
+                hits=self._leases + len(self._live) - self._misses,
                 misses=self._misses,
                 stitched=arena.blocks.stitches,
                 trimmed_bytes=self._trimmed * PAGE,
@@ -244,8 +246,7 @@ class MemoryPooling:
         with self._lock:
             if not self._closed:
                 self._closed = "the pool was closed"
-                while self._idle.pop_oldest() is not None:
-                    pass
+                self._idle.clear()
                 self._pinned.clear()
                 self._arena.blocks.close()
 
@@ -253,8 +254,8 @@ class MemoryPooling:
         if self._closed:
             raise PoolClosed(self._closed, "make another one")
         arena = self._arena
-        if pages > arena.free:
-            self._sweep(None)
+        if pages > arena.free or len(self._live) > self._swept:
+            self._sweep()
         if pages > arena.free:
             raise PoolExhausted(
                 f"size: {pages * PAGE} bytes were asked for, {arena.free * PAGE} of {self.pool_bytes} are free",
@@ -268,34 +269,38 @@ class MemoryPooling:
 
     def _end(self, slab: Slab) -> None:
         """The lease is over; the slab is idle, or waits for its last view."""
+        del self._live[slab]
         slab.generation += 1
-        self._requested -= slab.requested
-        self._leases -= 1
-        if slab.seen:
+        self._leases += 1
+        if slab.views is not None and slab.seen:
             self._pinned.append(slab)
         else:
             self._rest(slab)
 
     def _rest(self, slab: Slab) -> None:
-        self._granted -= slab.pages
         if self._closed:
             return
         self._idle.push(slab)
         if self._trim_pages is not None and self._arena.kept > self._trim_pages:
             self._trim(self._arena.kept - self._trim_pages)
 
-    def _sweep(self, most: int | None) -> None:
-        """Release forgotten buffers, and let slabs rest whose last view is gone: `most` of those that wait are looked at."""
-        while self._forgotten:
-            slab, generation = self._forgotten.popleft()
-            if slab.generation == generation:
-                self._end(slab)
+    def _sweep(self, most: int | None = None) -> None:
+        """Let slabs rest whose last view is gone: `most` of those that wait are looked at, or all, forgotten buffers too."""
+        if most is None:
+            for slab, buffer in list(self._live.items()):
+                if sys.getrefcount(buffer) <= _FORGOTTEN:
+                    self._end(slab)
+            self._swept = 64 + 2 * len(self._live)
         for _ in range(len(self._pinned) if most is None else min(most, len(self._pinned))):
             slab = self._pinned.popleft()
             if slab.seen:
                 self._pinned.append(slab)
             else:
                 self._rest(slab)
+
+    def _new_lock(self) -> None:
+        self._lock = threading.Lock()
+        self._enter, self._leave = self._lock.acquire, self._lock.release
 
     def _trim(self, pages: int) -> int:
         done = self._arena.trim(pages) if pages > 0 else 0
@@ -331,8 +336,8 @@ def _check_fits(size: int, limits: MemoryLimits) -> None:
 def _after_fork() -> None:
     """A forked child shares the parent's memory: what it wrote there would be the parent's."""
     for pool in list(_pools):
-        pool._lock = threading.Lock()
-        pool._idle.__init__()  # type: ignore[misc]
+        pool._new_lock()  # another thread of the parent may have had it
+        pool._idle.clear()
         pool._closed = "this pool belongs to the process that this one was forked from"
 
 

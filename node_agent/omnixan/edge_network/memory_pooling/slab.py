@@ -16,14 +16,18 @@ _ONLY_THE_SLAB = 2  # references to an exporter that nobody looks at: the slab's
 class Slab:
     """Pages of one tenant as one range of addresses. `generation` counts the leases that it had: even idle, odd in use."""
 
-    __slots__ = ("address", "extents", "generation", "key", "mapping", "pages", "requested", "views")
+    __slots__ = ("address", "extents", "generation", "key", "mapping", "pages", "views")
 
     def __init__(self, tenant: str, pages: int, extents: tuple[Extent, ...], address: int, mapping: Mapping) -> None:
         self.key = tenant, pages
         self.pages, self.extents, self.address, self.mapping = pages, extents, address, mapping
         self.generation = 0
-        self.requested = 0
         self.views: Any = None
+
+    def begin(self) -> int:
+        """A lease begins; returns its generation."""
+        self.generation += 1
+        return self.generation
 
     def exporter(self) -> Any:
         """The object that every view of these bytes refers to, at whatever remove; it keeps the mapping."""
@@ -48,6 +52,12 @@ class Idle:
 
     def __len__(self) -> int:
         return len(self._order)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.pages = 0
+        self._order.clear()
+        self._of.clear()
 
     def push(self, slab: Slab) -> None:
         """A slab that was used just now."""
