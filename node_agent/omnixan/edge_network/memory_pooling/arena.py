@@ -10,9 +10,8 @@ from omnixan.edge_network.memory_pooling.kernel import PAGE
 from omnixan.edge_network.memory_pooling.owners import Owners
 from omnixan.edge_network.memory_pooling.slab import Idle, Slab
 
-FEW_PIECES = 64
-"""Pieces of warm memory that are stitched rather than memory taken from the kernel."""
-
+WORTH_STITCHING = 64
+"""Pages that pieces of warm memory must have on average to be stitched; of less, new memory costs less than the mappings."""
 
 POPULATED = (64 << 20) // PAGE
 """Stitched ranges of warm memory up to here are mapped with their pages; of more, a part may never be looked at."""
@@ -86,7 +85,7 @@ class Arena:
             if small and (run := buddies.take_run(pages, warm=True)):
                 return [run]
             scattered = buddies.take_scattered(pages, cold=False)
-            if len(scattered) <= FEW_PIECES:
+            if len(scattered) * WORTH_STITCHING <= pages:
                 return scattered
             buddies.give_all(scattered, warm=True)
         if small and (run := buddies.take_run(pages, warm=False)):

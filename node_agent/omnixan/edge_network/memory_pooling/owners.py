@@ -25,10 +25,8 @@ class Owners:
         before = 0
         for first, pages in extents:
             owner = self._owner[first : first + pages]
-            others = (owner != number) & (owner != _NOBODY)
-            if others.any():
-                edges = np.flatnonzero(np.diff(others, prepend=False, append=False))
-                foreign += [(before + int(a), int(b - a)) for a, b in edges.reshape(-1, 2)]
+            if ((owner != number) & (owner != _NOBODY)).any():
+                foreign.append((before, pages))
             owner[:] = number
             before += pages
         return foreign

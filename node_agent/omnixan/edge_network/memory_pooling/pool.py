@@ -246,6 +246,7 @@ class MemoryPooling:
         with self._lock:
             if not self._closed:
                 self._closed = "the pool was closed"
+                self._live.clear()  # who has one of these has its memory; nobody has to come back here
                 self._idle.clear()
                 self._pinned.clear()
                 self._arena.blocks.close()
@@ -269,7 +270,7 @@ class MemoryPooling:
 
     def _end(self, slab: Slab) -> None:
         """The lease is over; the slab is idle, or waits for its last view."""
-        del self._live[slab]
+        self._live.pop(slab, None)
         slab.generation += 1
         self._leases += 1
         if slab.views is not None and slab.seen:
