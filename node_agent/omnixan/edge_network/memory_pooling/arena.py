@@ -51,7 +51,13 @@ class Arena:
             raise
         for first, length in self._owners.claim(extents, tenant):
             kernel.zero(address + first * PAGE, length * PAGE)
+        self._fit()
         return Slab(tenant, pages, tuple(extents), address, mapping)
+
+    def reserve(self, pages: int) -> None:
+        """Count pages of a segment into the pool (no more than are free), or out of it."""
+        self.set_aside += pages
+        self._fit()
 
     def give_up(self, slab: Slab) -> None:
         """Make the pages of an idle slab free for every size and tenant; they keep their memory."""
@@ -69,6 +75,11 @@ class Arena:
             self.blocks.keep(slab.extents, slab.mapping)
             done += slab.pages
         return done
+
+    def _fit(self) -> None:
+        """All memory together is at most the pool's size: what is idle goes back first."""
+        if self.set_aside:
+            self.trim(self.set_aside - self.buddies.free + self.buddies.warm)
 
     def _cool(self, extents: tuple[Extent, ...] | list[Extent]) -> None:
         self.blocks.punch(extents)

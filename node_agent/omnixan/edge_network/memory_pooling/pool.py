@@ -27,6 +27,7 @@ from omnixan.edge_network.memory_pooling.errors import (
 )
 from omnixan.edge_network.memory_pooling.fragmentation import PoolState, fragmentation
 from omnixan.edge_network.memory_pooling.kernel import PAGE
+from omnixan.edge_network.memory_pooling.segment import Segment
 from omnixan.edge_network.memory_pooling.slab import Slab
 from omnixan.edge_network.persistent_memory.sizes import parse_size
 
@@ -123,6 +124,7 @@ class MemoryPooling:
         self._idle = self._arena.idle
         self._new_lock()
         self._live: dict[Slab, Buffer] = {}
+        self._segments: dict[int, Segment] = {}
         self._pinned: deque[Slab] = deque()
         self._swept = 64
         self._closed = ""
@@ -188,6 +190,22 @@ class MemoryPooling:
         finally:
             self._leave()
 
+    def segment(self, size: int | str, *, tenant: str = TENANT) -> Segment:
+        """A segment of `size` zeros for one tenant, for other processes to read; it counts in the pool until it is closed.
+
+        Raises as `acquire`.
+        """
+        size = _size("size", size)
+        if size <= 0:
+            raise BadRequest(f"size={size!r}", "ask for at least one byte")
+        pages = -(-size // PAGE)
+        with self._lock:
+            self._require(pages)
+            segment = Segment(size, tenant, self._take_back)
+            self._arena.reserve(pages)
+            self._segments[segment.number] = segment
+        return segment
+
     def trim(self, keep: int | str = 0) -> int:
         """Give idle memory back to the kernel until at most `keep` bytes are idle; returns the bytes given back."""
         with self._lock:
@@ -210,11 +228,11 @@ class MemoryPooling:
         with self._lock:
             self._sweep()
             arena, cache = self._arena, self.circuits
-            resident = arena.blocks.resident() + arena.set_aside * PAGE
+            resident = arena.blocks.resident() + sum(segment.resident() for segment in self._segments.values())
             state = PoolState(
                 free=arena.free * PAGE,
                 largest=arena.free * PAGE,  # any free pages are one range when they are stitched
-                requested=sum(buffer.nbytes for buffer in self._live.values()),
+                requested=sum(b.nbytes for b in self._live.values()) + sum(s.nbytes for s in self._segments.values()),
                 granted=(arena.buddies.total - arena.free) * PAGE,
                 resident=resident,
             )
@@ -251,7 +269,7 @@ class MemoryPooling:
                 self._pinned.clear()
                 self._arena.blocks.close()
 
-    def _grant(self, tenant: str, pages: int) -> Slab:
+    def _require(self, pages: int) -> None:
         if self._closed:
             raise PoolClosed(self._closed, "make another one")
         arena = self._arena
@@ -262,6 +280,15 @@ class MemoryPooling:
                 f"size: {pages * PAGE} bytes were asked for, {arena.free * PAGE} of {self.pool_bytes} are free",
                 "release buffers and their views, ask for less, or make pool_size larger",
             )
+
+    def _take_back(self, number: int) -> None:
+        """A segment was closed."""
+        with self._lock:
+            self._arena.reserve(-self._segments.pop(number).pages)
+
+    def _grant(self, tenant: str, pages: int) -> Slab:
+        self._require(pages)
+        arena = self._arena
         if arena.cold_pages - self._checked_at >= CHECK_PAGES or time.monotonic() >= self._next_check:
             self._check_pressure()
         slab = arena.grant(pages, tenant, reuse=self._trim_pages is not None)
