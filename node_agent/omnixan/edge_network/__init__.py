@@ -1,4 +1,4 @@
-"""The edge network: `EdgeQuantumProcessor` and `PersistentMemory` here, everything else in the subpackages.
+"""The edge network: `EdgeQuantumProcessor`, `MemoryPooling` and `PersistentMemory` here, everything else in the subpackages.
 
 Nothing is imported before it is asked for: the operator imports `omnixan.edge_network.api` and has no numpy.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from omnixan.edge_network.memory_pooling.pool import MemoryPooling
     from omnixan.edge_network.persistent_memory.memory import PersistentMemory
     from omnixan.edge_network.quantum.processor import EdgeQuantumProcessor
 
-__all__ = ["EdgeQuantumProcessor", "PersistentMemory"]
+__all__ = ["EdgeQuantumProcessor", "MemoryPooling", "PersistentMemory"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,6 +20,10 @@ def __getattr__(name: str) -> Any:
         from omnixan.edge_network.quantum.processor import EdgeQuantumProcessor
 
         return EdgeQuantumProcessor
+    if name == "MemoryPooling":
+        from omnixan.edge_network.memory_pooling.pool import MemoryPooling
+
+        return MemoryPooling
     if name == "PersistentMemory":
         from omnixan.edge_network.persistent_memory.memory import PersistentMemory
 

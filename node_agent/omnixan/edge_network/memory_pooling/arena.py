@@ -1,0 +1,116 @@
+"""Pages in use, free and idle of one pool: what is granted, what is given up, what goes back to the kernel."""
+
+from __future__ import annotations
+
+from omnixan.edge_network.memory_pooling import kernel
+from omnixan.edge_network.memory_pooling.blocks import Blocks
+from omnixan.edge_network.memory_pooling.buddies import Buddies, Extent
+from omnixan.edge_network.memory_pooling.errors import PoolError
+from omnixan.edge_network.memory_pooling.kernel import PAGE
+from omnixan.edge_network.memory_pooling.owners import Owners
+from omnixan.edge_network.memory_pooling.slab import Idle, Slab
+
+WORTH_STITCHING = 64
+"""Pages that pieces of warm memory must have on average to be stitched; of less, new memory costs less than the mappings."""
+
+POPULATED = (64 << 20) // PAGE
+"""Stitched ranges of warm memory up to here are mapped with their pages; of more, a part may never be looked at."""
+
+
+class Arena:
+    """`blocks` blocks of 2^`top` pages. Not for several threads at once: the pool has the lock."""
+
+    def __init__(self, blocks: int, top: int) -> None:
+        self.buddies = Buddies(blocks, top)
+        self.blocks = Blocks(top)
+        self.idle = Idle()
+        self.set_aside = 0
+        """Pages of the pool's size that segments take: they have files of their own."""
+        self._owners = Owners(blocks << top)
+        self.cold_pages = 0
+        """Pages granted so far that had no memory."""
+
+    @property
+    def free(self) -> int:
+        """Pages that a request can have."""
+        return self.buddies.free + self.idle.pages - self.set_aside
+
+    @property
+    def kept(self) -> int:
+        """Pages that nobody uses and that have memory."""
+        return self.idle.pages + self.buddies.warm
+
+    def grant(self, pages: int, tenant: str, *, reuse: bool) -> Slab:
+        """A slab of so many pages (no more than are free). With `reuse`, memory that others left goes before new memory."""
+        cold = self.cold_pages
+        extents = self._extents(pages, reuse=reuse)
+        try:
+            address, mapping = self.blocks.locate(extents, warm=self.cold_pages == cold and pages <= POPULATED)
+        except PoolError:
+            self.buddies.give_all(extents, warm=True)
+            raise
+        for first, length in self._owners.claim(extents, tenant):
+            kernel.zero(address + first * PAGE, length * PAGE)
+        self._fit()
+        return Slab(tenant, pages, tuple(extents), address, mapping)
+
+    def reserve(self, pages: int) -> None:
+        """Count pages of a segment into the pool (no more than are free), or out of it."""
+        self.set_aside += pages
+        self._fit()
+
+    def give_up(self, slab: Slab) -> None:
+        """Make the pages of an idle slab free for every size and tenant; they keep their memory."""
+        self.buddies.give_all(slab.extents, warm=True)
+        self.blocks.keep(slab.extents, slab.mapping)
+
+    def trim(self, pages: int) -> int:
+        """Give the memory of at least so many pages that nobody uses back to the kernel, or of all; returns how many."""
+        before = self.buddies.warm
+        self._cool(self.buddies.cool(pages))
+        done = before - self.buddies.warm
+        while done < pages and (slab := self.idle.pop_oldest()) is not None:
+            self._cool(slab.extents)
+            self.buddies.give_all(slab.extents, warm=False)
+            self.blocks.keep(slab.extents, slab.mapping)
+            done += slab.pages
+        return done
+
+    def _fit(self) -> None:
+        """All memory together is at most the pool's size: what is idle goes back first."""
+        if self.set_aside:
+            self.trim(self.set_aside - self.buddies.free + self.buddies.warm)
+
+    def _cool(self, extents: tuple[Extent, ...] | list[Extent]) -> None:
+        self.blocks.punch(extents)
+        self._owners.forget(extents)
+
+    def _extents(self, pages: int, *, reuse: bool) -> list[Extent]:
+        buddies = self.buddies
+        small = pages <= 1 << buddies.top
+        if small and (run := buddies.take_run(pages, warm=True)):
+            return [run]
+        if reuse and self.kept >= pages:
+            while buddies.warm < pages:
+                self._give_up_oldest()
+            if small and (run := buddies.take_run(pages, warm=True)):
+                return [run]
+            scattered = buddies.take_scattered(pages, cold=False)
+            if len(scattered) * WORTH_STITCHING <= pages:
+                return scattered
+            buddies.give_all(scattered, warm=True)
+        if small and (run := buddies.take_run(pages, warm=False)):
+            self.cold_pages += pages
+            return [run]
+        while buddies.free < pages:
+            self._give_up_oldest()
+            if small and (run := buddies.take_run(pages, warm=True)):
+                return [run]
+        self.cold_pages += max(0, pages - buddies.warm)
+        return buddies.take_scattered(pages)
+
+    def _give_up_oldest(self) -> None:
+        slab = self.idle.pop_oldest()
+        if slab is None:
+            raise AssertionError("free pages were miscounted")
+        self.give_up(slab)
