@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from omnixan.edge_network.persistent_memory import format
 from omnixan.edge_network.persistent_memory.append import Appender
+from omnixan.edge_network.persistent_memory.crc32c import crc32c
 from omnixan.edge_network.persistent_memory.errors import Corrupt
 from omnixan.edge_network.persistent_memory.index import Index, Located
 from omnixan.edge_network.persistent_memory.medium import LINE
@@ -95,10 +96,11 @@ def _copy(medium: Medium, path: str, copier: Appender, chain: Chain) -> Located:
             value = read_value(medium, path, chain)
     except Corrupt as damage:
         raise Unreadable(damage) from damage
-    key = last.key.encode()
+    name = last.key.encode() + last.meta
     header = copier.header(
-        Kind.PUT, key, last.meta, value, link=0, whole=len(value), sequence=last.header.sequence, flags=FENCED
-    )
+        Kind.PUT, name, last.header.key_length, len(value), crc32c(value), whole=len(value),
+        sequence=last.header.sequence, flags=FENCED,
+    )  # fmt: skip
     record = Located(copier.tail, header, last.key, last.meta)
-    copier.write(record, key + last.meta, value)
+    copier.write(record, name, value)
     return record

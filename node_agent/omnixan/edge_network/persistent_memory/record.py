@@ -27,9 +27,8 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from omnixan.edge_network.persistent_memory.crc32c import crc32c
 from omnixan.edge_network.persistent_memory.medium import LINE
@@ -78,8 +77,7 @@ def new_id() -> bytes:
     return os.urandom(16)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The fields of a header, as in the module's table."""
 
     kind: Kind
@@ -137,11 +135,11 @@ def unpack(line: Buffer, owner: bytes, position: int) -> Header | None:
     return Header(Kind(kind), epoch, sequence, link, length, value_crc, name_crc, flags, keys, metas, whole)
 
 
-def compose(header: Header, owner: bytes, position: int, name: bytes, value: Buffer) -> bytes:
-    """The whole record in one piece, padding included: for small values."""
-    gap = bytes(header.value_offset - LINE - len(name))
-    end = bytes(padded(header.length) - header.length)
-    return b"".join((header.pack(owner, position), name, gap, memoryview(value).cast("B"), end))
+def compose(header: Header, owner: bytes, position: int, name: bytes, *value: Buffer, behind: bytes = b"") -> bytes:
+    """The whole record in one piece, padding and then `behind` included: for small values (in pieces, if there are any)."""
+    gap = bytes(-len(name) & LINE - 1)
+    end = bytes(-header.length & LINE - 1)
+    return b"".join((header.pack(owner, position), name, gap, *value, end, behind))
 
 
 def candidates(medium: Medium, start: int, stop: int) -> Iterator[int]:
