@@ -38,9 +38,7 @@ def _append(persists: Callable[[Appender, Located, Callable[[], None]], None]) -
     ) -> Located:
         raw, keys = b"".join(value), len(key.encode())
         fenced = record.FENCED if len(raw) > self.one_fence else 0
-        header = self.header(
-            kind, name, keys, len(raw), crc32c(raw), link=link, whole=whole, sequence=self.sequence + 1, flags=fenced
-        )
+        header = self.header(kind, name, keys, len(raw), crc32c(raw), link, whole, self.sequence + 1, fenced)
         added = Located(self.tail, header, key, name[keys:])
         persists(self, added, lambda: self.write_body(added, name, raw))
         self.tail += header.extent

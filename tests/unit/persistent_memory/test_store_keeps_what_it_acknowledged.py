@@ -15,6 +15,8 @@ from omnixan.edge_network.persistent_memory.errors import (
     StoreFull,
     TooLarge,
 )
+from omnixan.edge_network.persistent_memory.medium import LINE
+from omnixan.edge_network.persistent_memory.record import extent_of
 from omnixan.edge_network.persistent_memory.store import CHAIN_LIMIT, ONE_FENCE, Store
 from tests.crash.recording import Image, Machine, RecordingMedium
 
@@ -155,6 +157,34 @@ def test_a_full_store_makes_room_by_itself() -> None:
         assert values(store) == {"kept": b"k" * 3000, "a": bytes([199]) * 2000}
     with opened(computer) as store:
         assert values(store) == {"kept": b"k" * 3000, "a": bytes([199]) * 2000}
+
+
+def test_one_value_may_take_all_the_room_that_there_is_also_when_it_is_replaced() -> None:
+    computer = machine()
+    with opened(computer) as store:
+        most = store.report().capacity - extent_of(1, 0, 0) - LINE
+        for number in range(5):
+            assert store.put("a", bytes([number]) * most).position == number + 1
+            assert values(store) == {"a": bytes([number]) * most}
+        with pytest.raises(StoreFull, match=f"other keys have {most + 128} of"):
+            store.put("b", b"")
+    with opened(computer) as store:
+        assert values(store) == {"a": bytes([4]) * most}
+        assert store.put("a", b"small").position == 6
+
+
+def test_a_damaged_value_that_is_replaced_does_not_stand_in_the_way_of_a_compaction() -> None:
+    computer = machine()
+    with opened(computer) as store:
+        most = store.report().capacity - extent_of(1, 0, 0) - LINE
+        store.put("a", b"a" * most)
+    image = computer.media["pm"].volatile
+    image[image.index(b"aaaa")] ^= 1
+    with opened(computer) as store:
+        with pytest.raises(Corrupt):
+            store.get("a")
+        store.put("a", b"b" * most)
+        assert values(store) == {"a": b"b" * most}
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_written_and_deleting_helps_always() -> None:

@@ -38,20 +38,16 @@ class Appender:
 
         `name` is the key's bytes and then the metadata's; the value is what its pieces are together.
         """
-        length, keys = sum(map(len, value)), len(key) if key.isascii() else len(key.encode())
+        length = len(value[0]) if len(value) == 1 else sum(map(len, value))
+        keys = len(key) if key.isascii() else len(key.encode())
         fenced = length > self.one_fence
-        checksum = 0 if fenced else _checksum(value)
         header = self.header(
-            kind, name, keys, length, checksum, link=link, whole=whole, sequence=self.sequence + 1, flags=FENCED * fenced
+            kind, name, keys, length, 0 if fenced else _checksum(value), link, whole, self.sequence + 1, FENCED * fenced
         )
         record = Located(self.tail, header, key, name[keys:])
         at, extent = self.tail, header.extent
         if fenced:
-            if len(value) == 1:
-                checksum = crc32c_beside(value[0], lambda: self.write_body(record, name, *value))
-            else:
-                self.write_body(record, name, *value)
-                checksum = _checksum(value)
+            checksum = self._body_and_checksum(record, name, value)
             self.medium.persist((at + LINE, extent))
             record = record._replace(header=header._replace(value_crc=checksum))
             self.write_header(record)
@@ -63,6 +59,24 @@ class Appender:
         self.sequence += 1
         return record
 
+    def add(self, key: str, name: bytes, value: Piece) -> Located:
+        """As `append` of a whole value, for a half that is made durable and put into use in one go afterwards."""
+        at, keys = self.tail, len(key.encode())
+        header = self.header(Kind.PUT, name, keys, len(value), 0, 0, len(value), self.sequence + 1, FENCED)
+        record = Located(at, header, key, name[keys:])
+        checksum = self._body_and_checksum(record, name, (value,))
+        record = record._replace(header=header._replace(value_crc=checksum))
+        self.write_header(record)
+        self.tail = at + header.extent
+        self.sequence += 1
+        return record
+
+    def _body_and_checksum(self, record: Located, name: bytes, value: tuple[Piece, ...]) -> int:
+        if len(value) == 1:
+            return crc32c_beside(value[0], lambda: self.write_body(record, name, *value))
+        self.write_body(record, name, *value)
+        return _checksum(value)
+
     def header(
         self,
         kind: Kind,
@@ -70,16 +84,14 @@ class Appender:
         keys: int,
         length: int,
         checksum: int,
-        *,
-        link: int = 0,
+        link: int,
         whole: int,
         sequence: int,
         flags: int,
     ) -> Header:
         """The header of such a record in this epoch; `keys` bytes of the name are the key, the rest is metadata."""
-        name_crc = crc32c(name)
         metas = len(name) - keys
-        return Header(kind, self.epoch, sequence, link, length, checksum, name_crc, flags, keys, metas, whole)
+        return Header(kind, self.epoch, sequence, link, length, checksum, crc32c(name), flags, keys, metas, whole)
 
     def write(self, record: Located, name: bytes, *value: Piece) -> None:
         """Header, name, value and the line of zeros, nothing made durable yet."""
@@ -111,7 +123,7 @@ class Appender:
 
 
 def _checksum(value: tuple[Piece, ...]) -> int:
-    checksum = 0
-    for piece in value:
+    checksum = crc32c(value[0]) if value else 0
+    for piece in value[1:]:
         checksum = crc32c(piece, checksum)
     return checksum

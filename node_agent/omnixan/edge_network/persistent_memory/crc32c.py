@@ -98,12 +98,8 @@ def _unlocked() -> Callable[[int, int, int], int] | None:
 
 
 _library = _compiled()
-_of = _library or in_python
-
-
-def crc32c(data: Buffer, crc: int = 0) -> int:
-    """The checksum of `data` (any contiguous buffer, taken as bytes), or of what `crc` stands for followed by `data`."""
-    return _of(data, crc)
+crc32c: Callable[..., int] = _library or in_python
+"""(data, crc=0): the checksum of `data` (any contiguous buffer, taken as bytes), or of what `crc` stands for followed by it."""
 
 
 def crc32c_beside(data: Buffer, work: Callable[[], object]) -> int:

@@ -52,19 +52,20 @@ class Index:
 
     def apply(self, record: Located) -> bool:
         """Take a record in; False if it is a delta over anything else than its key's newest record."""
-        old = self.chains.get(record.key)
-        header, extent = record.header, record.header.extent
-        if header.kind is Kind.DELTA:
+        _, header, key, _ = record
+        kind, extent = header.kind, header.extent
+        old = self.chains.get(key)
+        if kind is Kind.DELTA:
             if old is None or old.last.position != header.link or old.size != header.whole:
                 return False
-            self.chains[record.key] = Chain((*old.parts, record), old.extent + extent, old.delta_bytes + header.length)
+            self.chains[key] = Chain((*old.parts, record), old.extent + extent, old.delta_bytes + header.length)
             self.live += extent
             return True
         if old is not None:
             self.live -= old.extent
-        if header.kind is Kind.PUT:
-            self.chains[record.key] = Chain((record,), extent, 0)
+        if kind is Kind.PUT:
+            self.chains[key] = Chain((record,), extent, 0)
             self.live += extent
         elif old is not None:
-            del self.chains[record.key]
+            del self.chains[key]
         return True

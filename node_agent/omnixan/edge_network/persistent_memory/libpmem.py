@@ -122,7 +122,8 @@ class _Calls:
     def copy(self, offset: int, data: Buffer) -> None:
         target = self._address + offset
         if isinstance(data, bytes):
-            (self._short if len(data) < LARGE else self._long)(target, data, len(data), _NODRAIN)
+            length = len(data)
+            (self._short if length < LARGE else self._long)(target, data, length, _NODRAIN)
             return
         found = PyBuffer()
         get_buffer(data, found, SIMPLE)

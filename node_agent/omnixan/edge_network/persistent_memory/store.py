@@ -8,7 +8,7 @@ before its header is written, so that recovery never has to read it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from omnixan.edge_network.persistent_memory.format import Superblock
-    from omnixan.edge_network.persistent_memory.index import Chain
+    from omnixan.edge_network.persistent_memory.index import Chain, Located
     from omnixan.edge_network.persistent_memory.medium import Medium
     from omnixan.edge_network.persistent_memory.recovery import Recovered
 
@@ -259,25 +259,29 @@ class Store:
     def _put(self, key: str, name: bytes, value: Piece) -> Ack:
         need = extent_of(len(name), 0, len(value)) + LINE
         if need > self._free:
-            self._make_room(key, need)
+            return self._put_and_compact(key, name, value, need)
         return self._append(Kind.PUT, key, name, value, whole=len(value))
 
-    def _make_room(self, key: str, need: int) -> None:
-        """For `need` bytes more, by compaction; raises `TooLarge` or `StoreFull` where that does not help."""
+    def _put_and_compact(self, key: str, name: bytes, value: Piece, need: int) -> Ack:
+        """Write into the other half what lives and, instead of the key's old value, the new one.
+
+        Raises `TooLarge` or `StoreFull` where that would not fit.
+        """
         capacity = self._superblock.half_size
         if need > capacity:
             raise TooLarge(
                 self._path, f"the value of {key!r} needs {need} bytes, a half of this store has {capacity}",
                 f"make a store of at least {2 * need + format.DATA} bytes",
             )  # fmt: skip
-        lives = sum(chain.folded for chain in self._index.chains.values())
-        if lives + need > capacity:
+        others = sum(chain.folded for other, chain in self._index.chains.items() if other != key)
+        if others + need > capacity:
             raise StoreFull(
                 self._path,
-                f"{key!r} needs {need} bytes, {lives} of {capacity} hold values (a replaced one counts till then)",
+                f"{key!r} needs {need} bytes, other keys have {others} of {capacity}",
                 "delete keys or make a larger store",
             )
-        self._compact()
+        self._compact(without=key, put=lambda copier: copier.add(key, name, value))
+        return Ack(self._appender.sequence, self._medium.tier)
 
     def _append(self, kind: Kind, key: str, name: bytes, *value: Piece, link: int = 0, whole: int) -> Ack:
         try:
@@ -288,10 +292,10 @@ class Store:
         self._index.apply(added)
         return Ack(added.header.sequence, self._medium.tier)
 
-    def _compact(self, without: str | None = None) -> None:
+    def _compact(self, without: str | None = None, put: Callable[[Appender], Located] | None = None) -> None:
         try:
             self._superblock, self._index, self._appender = compaction.compact(
-                self._medium, self._path, self._superblock, self._index, self._appender, without=without
+                self._medium, self._path, self._superblock, self._index, self._appender, without=without, put=put
             )
         except compaction.Unreadable as error:
             self._skip_epoch()
