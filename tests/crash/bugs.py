@@ -33,9 +33,7 @@ class Bug:
 def _append(persists: Callable[[Appender, Located, Callable[[], None]], None]) -> Callable[..., Located]:
     """An `Appender.append` whose writing and fencing is done by `persists`."""
 
-    def append(
-        self: Appender, kind: record.Kind, key: str, name: bytes, *value: Any, link: int = 0, whole: int
-    ) -> Located:
+    def append(self: Appender, kind: record.Kind, key: str, name: bytes, *value: Any, link: int = 0, whole: int) -> Located:
         raw, keys = b"".join(value), len(key.encode())
         fenced = record.FENCED if len(raw) > self.one_fence else 0
         header = self.header(kind, name, keys, len(raw), crc32c(raw), link, whole, self.sequence + 1, fenced)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 ONE_FENCE = 1 << 20
 """Bytes of the longest value that is written together with its header."""
 
-CHAIN_LIMIT = 64
+CHAIN_LIMIT = 256
 """Deltas over one whole value; the next snapshot is whole again."""
 
 NO_META: Mapping[str, str] = MappingProxyType({})
