@@ -45,6 +45,12 @@ def _guest() -> None:
     guest.run()
 
 
+def _pmem() -> None:
+    from e2e.bench import pmem
+
+    pmem.run()
+
+
 PARTS: dict[str, Callable[[], None]] = {
     "qaoa": _qaoa,
     "engine": _engine,
@@ -52,6 +58,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "esp": _esp,
     "placement": _placement,
     "guest": _guest,
+    "pmem": _pmem,
 }
 
 

@@ -14,6 +14,7 @@ from omnixan.edge_network.commitlog.segments import Shelf
 from omnixan.edge_network.commitlog.writer import Writer
 from omnixan.edge_network.persistent_memory import compaction, format, reading, record, recovery
 from omnixan.edge_network.persistent_memory.append import Appender
+from omnixan.edge_network.persistent_memory.crc32c import crc32c
 from omnixan.edge_network.persistent_memory.index import Located
 from omnixan.edge_network.persistent_memory.medium import LINE
 from tests.crash.recording import RecordingMedium
@@ -32,13 +33,12 @@ class Bug:
 def _append(persists: Callable[[Appender, Located, Callable[[], None]], None]) -> Callable[..., Located]:
     """An `Appender.append` whose writing and fencing is done by `persists`."""
 
-    def append(
-        self: Appender, kind: record.Kind, key: bytes, meta: bytes, value: memoryview, *, link: int, whole: int
-    ) -> Located:
-        fenced = record.FENCED if len(value) > self.one_fence else 0
-        header = self.header(kind, key, meta, value, link=link, whole=whole, sequence=self.sequence + 1, flags=fenced)
-        added = Located(self.tail, header, key.decode(), meta)
-        persists(self, added, lambda: self.write_body(added, key + meta, value))
+    def append(self: Appender, kind: record.Kind, key: str, name: bytes, *value: Any, link: int = 0, whole: int) -> Located:
+        raw, keys = b"".join(value), len(key.encode())
+        fenced = record.FENCED if len(raw) > self.one_fence else 0
+        header = self.header(kind, name, keys, len(raw), crc32c(raw), link, whole, self.sequence + 1, fenced)
+        added = Located(self.tail, header, key, name[keys:])
+        persists(self, added, lambda: self.write_body(added, name, raw))
         self.tail += header.extent
         self.sequence = header.sequence
         return added

@@ -8,7 +8,7 @@ from tests.crash.campaign import Campaign
 from tests.crash.images import LINES, WORDS, choices
 from tests.crash.recording import Image, Machine, Moment, RecordingMedium
 
-WANTED = {"store": (6000, 6), "log": (4000, 3)}
+WANTED = {"store": (6000, 7), "log": (4000, 3)}
 """Distinct images, and kills that the script has to survive."""
 
 

@@ -130,6 +130,12 @@ def store_script(heard: Heard) -> Machine:
     play.reopen()
     for number in range(9):
         play.put("f", bytes_of(10 + number, 400 + 24 * number))
+    play.delete("f")
+    for number in range(5):
+        play.put("h", bytes_of(20 + number, 440))
+    play.kill(1, lambda: play.put("h", bytes_of(28, 440)))
+    play.put("h", bytes_of(29, 440))
+    play.delete("h")
     play.kill(1, play.reopen)
     play.delete("b")
     play.put("g", b"")

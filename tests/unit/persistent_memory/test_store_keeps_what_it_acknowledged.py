@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from omnixan.edge_network.persistent_memory import format, medium
@@ -15,6 +18,9 @@ from omnixan.edge_network.persistent_memory.errors import (
     StoreFull,
     TooLarge,
 )
+from omnixan.edge_network.persistent_memory.files import FileMedium
+from omnixan.edge_network.persistent_memory.medium import LINE
+from omnixan.edge_network.persistent_memory.record import extent_of
 from omnixan.edge_network.persistent_memory.store import CHAIN_LIMIT, ONE_FENCE, Store
 from tests.crash.recording import Image, Machine, RecordingMedium
 
@@ -121,20 +127,43 @@ def test_a_snapshot_writes_only_what_is_dirty() -> None:
 
 def test_a_snapshot_is_whole_again_after_many_deltas_or_much_change_or_another_size() -> None:
     with opened(machine(1 << 20)) as store:
-        state = bytearray(8 * KIB)
+        state = bytearray(32 * KIB)
         store.put("state", state)
         used, whole = store.report().used, 0
         for number in range(2 * CHAIN_LIMIT + 4):
             state[number] = 1
             store.snapshot("state", state, [(number, 1)])
-            whole += store.report().used - used > 8 * KIB
+            whole += store.report().used - used > 32 * KIB
             used = store.report().used
         assert whole == 2
-        store.snapshot("state", state, [(0, 5 * KIB)])
-        assert store.report().used - used > 8 * KIB
+        store.snapshot("state", state, [(0, 20 * KIB)])
+        assert store.report().used - used > 32 * KIB
         longer = bytes(state) + b"more"
         store.snapshot("state", longer, [])
         assert store.get("state").value == longer
+
+
+def test_a_small_part_of_a_large_value_takes_one_fence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fences = []
+    persist = FileMedium.persist
+
+    def counted(self: FileMedium, *ranges: tuple[int, int]) -> None:
+        fences.append(ranges)
+        persist(self, *ranges)
+
+    monkeypatch.setattr(FileMedium, "persist", counted)
+    path, size = tmp_path / "store", 40 << 20
+    path.write_bytes(bytes(size))
+    with Store.open(FileMedium(os.open(path, os.O_RDWR), str(path), size)) as store:
+        state = bytearray(16 << 20)
+        store.put("state", state)
+        dirty = [(part << 20, 64 * KIB) for part in range(12)]
+        for offset, length in dirty:
+            state[offset : offset + length] = b"x" * length
+        fences.clear()
+        store.snapshot("state", state, dirty)
+        assert len(fences) == 1
+        assert store.get("state").value == state
 
 
 def test_a_snapshot_refuses_ranges_outside_the_value() -> None:
@@ -155,6 +184,34 @@ def test_a_full_store_makes_room_by_itself() -> None:
         assert values(store) == {"kept": b"k" * 3000, "a": bytes([199]) * 2000}
     with opened(computer) as store:
         assert values(store) == {"kept": b"k" * 3000, "a": bytes([199]) * 2000}
+
+
+def test_one_value_may_take_all_the_room_that_there_is_also_when_it_is_replaced() -> None:
+    computer = machine()
+    with opened(computer) as store:
+        most = store.report().capacity - extent_of(1, 0, 0) - LINE
+        for number in range(5):
+            assert store.put("a", bytes([number]) * most).position == number + 1
+            assert values(store) == {"a": bytes([number]) * most}
+        with pytest.raises(StoreFull, match=f"other keys have {most + 128} of"):
+            store.put("b", b"")
+    with opened(computer) as store:
+        assert values(store) == {"a": bytes([4]) * most}
+        assert store.put("a", b"small").position == 6
+
+
+def test_a_damaged_value_that_is_replaced_does_not_stand_in_the_way_of_a_compaction() -> None:
+    computer = machine()
+    with opened(computer) as store:
+        most = store.report().capacity - extent_of(1, 0, 0) - LINE
+        store.put("a", b"a" * most)
+    image = computer.media["pm"].volatile
+    image[image.index(b"aaaa")] ^= 1
+    with opened(computer) as store:
+        with pytest.raises(Corrupt):
+            store.get("a")
+        store.put("a", b"b" * most)
+        assert values(store) == {"a": b"b" * most}
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_written_and_deleting_helps_always() -> None:

@@ -6,11 +6,13 @@ the store is as it was.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from omnixan.edge_network.persistent_memory import format
 from omnixan.edge_network.persistent_memory.append import Appender
+from omnixan.edge_network.persistent_memory.crc32c import crc32c
 from omnixan.edge_network.persistent_memory.errors import Corrupt
 from omnixan.edge_network.persistent_memory.index import Index, Located
 from omnixan.edge_network.persistent_memory.medium import LINE
@@ -60,10 +62,17 @@ def next_epoch(medium: Medium, path: str, superblock: Superblock, appender: Appe
 
 
 def compact(
-    medium: Medium, path: str, superblock: Superblock, index: Index, appender: Appender, *, without: str | None
+    medium: Medium,
+    path: str,
+    superblock: Superblock,
+    index: Index,
+    appender: Appender,
+    *,
+    without: str | None = None,
+    put: Callable[[Appender], Located] | None = None,
 ) -> tuple[Superblock, Index, Appender]:
     """Copy every chain but that of the key `without` as one whole record each, oldest first; deletions and deltas are
-    gone then.
+    gone then. `put` adds the record that replaces `without`: both happen, or neither.
 
     Raises `Unreadable` before anything is changed if a value is damaged.
     """
@@ -77,10 +86,13 @@ def compact(
         record = _copy(medium, path, copier, chain)
         copied.apply(record)
         copier.tail += record.header.extent
+    copier.sequence = appender.sequence
+    if put is not None:
+        copied.apply(put(copier))
+    elif without is not None:
+        copier.sequence += 1
     medium.persist((start, min(copier.tail + LINE, copier.end) - start))
-    sequence = appender.sequence + (without is not None)
-    copier.sequence = sequence
-    target = replace(target, floor=copier.tail, sequence=sequence, clean=False)
+    target = replace(target, floor=copier.tail, sequence=copier.sequence, clean=False)
     format.replace(medium, path, target)
     return target, copied, copier
 
@@ -95,10 +107,10 @@ def _copy(medium: Medium, path: str, copier: Appender, chain: Chain) -> Located:
             value = read_value(medium, path, chain)
     except Corrupt as damage:
         raise Unreadable(damage) from damage
-    key = last.key.encode()
+    name = last.key.encode() + last.meta
     header = copier.header(
-        Kind.PUT, key, last.meta, value, link=0, whole=len(value), sequence=last.header.sequence, flags=FENCED
+        Kind.PUT, name, last.header.key_length, len(value), crc32c(value), 0, len(value), last.header.sequence, FENCED
     )
     record = Located(copier.tail, header, last.key, last.meta)
-    copier.write(record, key + last.meta, value)
+    copier.write(record, name, value)
     return record

@@ -45,6 +45,9 @@ class DaxMedium:
     `library` None means msync. `flushed_by` names which it is.
     """
 
+    _writable: int
+    """End of what may be written: all of it, or -1 while nothing may. One comparison where three checks cost more than the write."""
+
     def __init__(
         self, fd: int, path: str, size: int, tier: Tier, library: Library | None, *, readonly: bool = False
     ) -> None:
@@ -66,6 +69,7 @@ class DaxMedium:
         except BaseException:
             os.close(fd)
             raise
+        self._writable = -1 if readonly else size
         self.granularity = LINE if library is not None else PAGE
         self.flushed_by = library.name if library is not None else "msync"
 
@@ -77,7 +81,8 @@ class DaxMedium:
     def write(self, offset: int, data: Buffer) -> None:
         """Store into the mapping, flush under way; durable after `persist`."""
         length = len(data) if isinstance(data, bytes) else memoryview(data).nbytes
-        self._check_write(offset, length)
+        if not 0 <= offset <= self._writable - length:
+            self._check_write(offset, length)  # says what is wrong
         if not length:
             return
         if self._flusher is not None:
@@ -88,7 +93,8 @@ class DaxMedium:
     def persist(self, *ranges: tuple[int, int]) -> None:
         """One fence; by msync each range with the pages it touches."""
         for offset, length in ranges:
-            self._check_write(offset, length)
+            if length < 0 or not 0 <= offset <= self._writable - length:
+                self._check_write(offset, length)
         if self._flusher is not None:
             self._flusher.drain()
             return
@@ -98,12 +104,14 @@ class DaxMedium:
                 self._map.flush(start, min(end, self.size) - start)
             except OSError as error:
                 self._broken = from_oserror(error, self.path, "msync", then=REOPEN)
+                self._writable = -1
                 raise self._broken from error
 
     def close(self) -> None:
         """Unlock and close; views that `read` gave out stay readable for as long as they are kept."""
         if self._map is None:
             return
+        self._writable = -1
         if self._flusher is not None:
             self._flusher.close()
         self._flusher = self._anchor = None

@@ -38,10 +38,10 @@ def encoded_length(ranges: Sequence[tuple[int, int]]) -> int:
     return _COUNT.size + _RANGE.size * len(ranges) + sum(length for _, length in ranges)
 
 
-def encode(value: memoryview, ranges: Sequence[tuple[int, int]]) -> bytes:
-    """The value of a delta record: these ranges (merged) of `value` (as bytes)."""
+def encode(value: memoryview, ranges: Sequence[tuple[int, int]]) -> list[bytes | memoryview]:
+    """The value of a delta record, in pieces: the table, then these ranges (merged) of `value` (as bytes), not copied."""
     table = b"".join((_COUNT.pack(len(ranges)), *(_RANGE.pack(*entry) for entry in ranges)))
-    return b"".join((table, *(value[offset : offset + length] for offset, length in ranges)))
+    return [table, *(value[offset : offset + length] for offset, length in ranges)]
 
 
 def apply(value: bytearray, raw: memoryview) -> bool:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-from omnixan.edge_network.persistent_memory.record import Kind, extent_of
-
-if TYPE_CHECKING:
-    from omnixan.edge_network.persistent_memory.record import Header
+from omnixan.edge_network.persistent_memory.record import Header, Kind, extent_of
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """A record that was found: where, its header, its metadata as on the medium."""
 
     position: int
@@ -21,11 +17,14 @@ class Located:
     meta: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """The records a key's value is made of: a whole one, then the deltas over it in order."""
 
     parts: tuple[Located, ...]
+    extent: int
+    """Bytes of all records of the chain."""
+    delta_bytes: int
+    """Bytes of the deltas' values: what a reader has to apply."""
 
     @property
     def last(self) -> Located:
@@ -38,20 +37,10 @@ class Chain:
         return self.parts[-1].header.whole
 
     @property
-    def extent(self) -> int:
-        """Bytes of all records of the chain."""
-        return sum(part.header.extent for part in self.parts)
-
-    @property
     def folded(self) -> int:
         """Bytes of one record that has the whole value."""
         header = self.parts[-1].header
         return extent_of(header.key_length, header.meta_length, header.whole)
-
-    @property
-    def delta_bytes(self) -> int:
-        """Bytes of the deltas' values: what a reader has to apply."""
-        return sum(part.header.length for part in self.parts[1:])
 
 
 @dataclass(slots=True)
@@ -63,17 +52,20 @@ class Index:
 
     def apply(self, record: Located) -> bool:
         """Take a record in; False if it is a delta over anything else than its key's newest record."""
-        old = self.chains.get(record.key)
-        if record.header.kind is Kind.DELTA:
-            if old is None or old.last.position != record.header.link or old.size != record.header.whole:
+        _, header, key, _ = record
+        kind, extent = header.kind, header.extent
+        old = self.chains.get(key)
+        if kind is Kind.DELTA:
+            if old is None or old.last.position != header.link or old.size != header.whole:
                 return False
-            self.chains[record.key] = Chain((*old.parts, record))
-            self.live += record.header.extent
+            self.chains[key] = Chain((*old.parts, record), old.extent + extent, old.delta_bytes + header.length)
+            self.live += extent
             return True
         if old is not None:
             self.live -= old.extent
-            del self.chains[record.key]
-        if record.header.kind is Kind.PUT:
-            self.chains[record.key] = Chain((record,))
-            self.live += record.header.extent
+        if kind is Kind.PUT:
+            self.chains[key] = Chain((record,), extent, 0)
+            self.live += extent
+        elif old is not None:
+            del self.chains[key]
         return True

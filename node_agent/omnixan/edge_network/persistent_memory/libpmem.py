@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from omnixan.edge_network.persistent_memory.buffers import SIMPLE, PyBuffer, get_buffer, release_buffer
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -104,30 +106,6 @@ def forcing(environ: Mapping[str, str] = os.environ) -> str | None:
     return None
 
 
-class _PyBuffer(ctypes.Structure):
-    """Python's own description of a buffer (Py_buffer): the only way to the address of a read-only one."""
-
-    _fields_ = (
-        ("buf", ctypes.c_void_p),
-        ("obj", ctypes.py_object),
-        ("len", ctypes.c_ssize_t),
-        ("itemsize", ctypes.c_ssize_t),
-        ("readonly", ctypes.c_int),
-        ("ndim", ctypes.c_int),
-        ("format", ctypes.c_char_p),
-        ("shape", ctypes.c_void_p),
-        ("strides", ctypes.c_void_p),
-        ("suboffsets", ctypes.c_void_p),
-        ("internal", ctypes.c_void_p),
-    )
-
-
-_get_buffer = ctypes.pythonapi.PyObject_GetBuffer
-_get_buffer.argtypes = [ctypes.py_object, ctypes.POINTER(_PyBuffer), ctypes.c_int]
-_release_buffer = ctypes.pythonapi.PyBuffer_Release
-_release_buffer.argtypes = [ctypes.POINTER(_PyBuffer)]
-_release_buffer.restype = None
-
 _COPY = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint)
 
 
@@ -144,14 +122,15 @@ class _Calls:
     def copy(self, offset: int, data: Buffer) -> None:
         target = self._address + offset
         if isinstance(data, bytes):
-            (self._short if len(data) < LARGE else self._long)(target, data, len(data), _NODRAIN)
+            length = len(data)
+            (self._short if length < LARGE else self._long)(target, data, length, _NODRAIN)
             return
-        found = _PyBuffer()
-        _get_buffer(data, found, 0)  # PyBUF_SIMPLE: contiguous, or BufferError
+        found = PyBuffer()
+        get_buffer(data, found, SIMPLE)
         try:
             (self._short if found.len < LARGE else self._long)(target, found.buf, found.len, _NODRAIN)
         finally:
-            _release_buffer(found)
+            release_buffer(found)
 
     def close(self) -> None:
         """Nothing is registered with the library."""

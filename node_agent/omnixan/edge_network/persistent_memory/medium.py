@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +49,7 @@ class Tier(StrEnum):
         return self.value if self is Tier.EMULATION else f"{self.name}-{self.value}"
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(NamedTuple):
     """The answer to a durable operation: what was written stands at `position` and survives a power cut at `tier`.
 
     `position` is counted by whoever acknowledges (a store's sequence number, a log's offset); a later one is larger.

@@ -27,9 +27,8 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from omnixan.edge_network.persistent_memory.crc32c import crc32c
 from omnixan.edge_network.persistent_memory.medium import LINE
@@ -47,6 +46,7 @@ FENCED = 1
 _BODY = struct.Struct("<QQQQIIBBHIQ")
 _COMMIT = struct.Struct("<4sI")
 _PLACE = struct.Struct("<16sQ")
+_SEALED = struct.Struct(_PLACE.format + _BODY.format.removeprefix("<"))
 _SEARCHED = 1 << 20
 
 
@@ -78,8 +78,7 @@ def new_id() -> bytes:
     return os.urandom(16)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The fields of a header, as in the module's table."""
 
     kind: Kind
@@ -102,25 +101,25 @@ class Header:
     @property
     def value_offset(self) -> int:
         """Where the value begins, from the record's position."""
-        return LINE + padded(self.key_length + self.meta_length)
+        return LINE + (self.key_length + self.meta_length + LINE - 1 & -LINE)
 
     @property
     def extent(self) -> int:
         """Bytes of the whole record, padding included."""
-        return self.value_offset + padded(self.length)
+        return LINE + (self.key_length + self.meta_length + LINE - 1 & -LINE) + (self.length + LINE - 1 & -LINE)
 
     def pack(self, owner: bytes, position: int) -> bytes:
         """The 64 bytes that stand at `position` of `owner`'s (16 bytes) medium."""
-        body = _BODY.pack(
-            self.epoch, self.sequence, self.link, self.length, self.value_crc, self.name_crc,
-            self.kind, self.flags, self.key_length, self.meta_length, self.whole,
-        )  # fmt: skip
-        return _COMMIT.pack(MAGIC, crc32c(_PLACE.pack(owner, position) + body)) + body
+        kind, epoch, sequence, link, length, value_crc, name_crc, flags, keys, metas, whole = self
+        sealed = _SEALED.pack(
+            owner, position, epoch, sequence, link, length, value_crc, name_crc, kind, flags, keys, metas, whole
+        )
+        return _COMMIT.pack(MAGIC, crc32c(sealed)) + sealed[_PLACE.size :]
 
 
 def extent_of(key_length: int, meta_length: int, length: int) -> int:
     """Bytes that a record with a name and value of these lengths takes."""
-    return LINE + padded(key_length + meta_length) + padded(length)
+    return LINE + (key_length + meta_length + LINE - 1 & -LINE) + (length + LINE - 1 & -LINE)
 
 
 def unpack(line: Buffer, owner: bytes, position: int) -> Header | None:
@@ -137,11 +136,11 @@ def unpack(line: Buffer, owner: bytes, position: int) -> Header | None:
     return Header(Kind(kind), epoch, sequence, link, length, value_crc, name_crc, flags, keys, metas, whole)
 
 
-def compose(header: Header, owner: bytes, position: int, name: bytes, value: Buffer) -> bytes:
-    """The whole record in one piece, padding included: for small values."""
-    gap = bytes(header.value_offset - LINE - len(name))
-    end = bytes(padded(header.length) - header.length)
-    return b"".join((header.pack(owner, position), name, gap, memoryview(value).cast("B"), end))
+def compose(header: Header, owner: bytes, position: int, name: bytes, *value: Buffer, behind: bytes = b"") -> bytes:
+    """The whole record in one piece, padding and then `behind` included: for small values (in pieces, if there are any)."""
+    gap = bytes(-len(name) & LINE - 1)
+    end = bytes(-header.length & LINE - 1)
+    return b"".join((header.pack(owner, position), name, gap, *value, end, behind))
 
 
 def candidates(medium: Medium, start: int, stop: int) -> Iterator[int]:

@@ -8,13 +8,13 @@ before its header is written, so that recovery never has to read it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from omnixan.edge_network.persistent_memory import compaction, delta, format, record
-from omnixan.edge_network.persistent_memory.append import Appender
+from omnixan.edge_network.persistent_memory.append import Appender, Piece
 from omnixan.edge_network.persistent_memory.errors import (
     BadArgument,
     Closed,
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from omnixan.edge_network.persistent_memory.format import Superblock
-    from omnixan.edge_network.persistent_memory.index import Chain
+    from omnixan.edge_network.persistent_memory.index import Chain, Located
     from omnixan.edge_network.persistent_memory.medium import Medium
     from omnixan.edge_network.persistent_memory.recovery import Recovered
 
 ONE_FENCE = 1 << 20
 """Bytes of the longest value that is written together with its header."""
 
-CHAIN_LIMIT = 64
+CHAIN_LIMIT = 256
 """Deltas over one whole value; the next snapshot is whole again."""
 
 NO_META: Mapping[str, str] = MappingProxyType({})
@@ -145,10 +145,11 @@ class Store:
 
         Raises `TooLarge`, `BadArgument` and `StoreFull` before anything is written.
         """
-        raw_key, raw_meta = encode_key(self._path, key), encode_meta(self._path, meta)
+        raw = value if isinstance(value, bytes) else memoryview(value).cast("B")
+        name = self._name(key, meta)
         with self._lock:
             self._check_writable()
-            return self._put(key, raw_key, raw_meta, memoryview(value).cast("B"))
+            return self._put(key, name, raw)
 
     def snapshot(
         self, key: str, base: Buffer, dirty: Sequence[tuple[int, int]], *, meta: Mapping[str, str] = NO_META
@@ -159,7 +160,7 @@ class Store:
         comes to
         half of it or to `CHAIN_LIMIT` snapshots: then the whole value is. That nothing else differs is the caller's word.
         """
-        raw_key, raw_meta = encode_key(self._path, key), encode_meta(self._path, meta)
+        name = self._name(key, meta)
         value = memoryview(base).cast("B")
         ranges = delta.merged(self._path, dirty, len(value))
         with self._lock:
@@ -167,12 +168,11 @@ class Store:
             chain = self._index.chains.get(key)
             length = delta.encoded_length(ranges)
             if chain is None or chain.size != len(value) or _too_long(chain, length):
-                return self._put(key, raw_key, raw_meta, value)
-            need = extent_of(len(raw_key), len(raw_meta), length)
-            if need + LINE > self._free:
-                return self._put(key, raw_key, raw_meta, value)  # makes room: after a compaction the chain is another one
+                return self._put(key, name, value)
+            if extent_of(len(name), 0, length) + LINE > self._free:
+                return self._put(key, name, value)  # makes room: after a compaction the chain is another one
             encoded = delta.encode(value, ranges)
-            return self._append(Kind.DELTA, raw_key, raw_meta, memoryview(encoded), chain.last.position, len(value))
+            return self._append(Kind.DELTA, key, name, *encoded, link=chain.last.position, whole=len(value))
 
     def delete(self, key: str) -> Ack:
         """Take the key's value away; a key without one is no error. Always possible, also in a full store."""
@@ -183,7 +183,7 @@ class Store:
                 if key in self._index.chains:
                     self._compact(without=key)
                 return Ack(self._appender.sequence, self._medium.tier)
-            return self._append(Kind.DELETE, raw_key, b"", memoryview(b""), 0, 0)
+            return self._append(Kind.DELETE, key, raw_key, whole=0)
 
     def get(self, key: str) -> Record | None:
         """The key's value (a copy, read-only) or None; raises `Corrupt` where it is damaged."""
@@ -252,38 +252,50 @@ class Store:
     def _free(self) -> int:
         return self._appender.end - self._appender.tail
 
-    def _put(self, key: str, raw_key: bytes, raw_meta: bytes, value: memoryview) -> Ack:
-        need = extent_of(len(raw_key), len(raw_meta), len(value)) + LINE
+    def _name(self, key: str, meta: Mapping[str, str]) -> bytes:
+        raw = encode_key(self._path, key)
+        return raw + encode_meta(self._path, meta) if meta else raw
+
+    def _put(self, key: str, name: bytes, value: Piece) -> Ack:
+        need = extent_of(len(name), 0, len(value)) + LINE
+        if need > self._free:
+            return self._put_and_compact(key, name, value, need)
+        return self._append(Kind.PUT, key, name, value, whole=len(value))
+
+    def _put_and_compact(self, key: str, name: bytes, value: Piece, need: int) -> Ack:
+        """Write into the other half what lives and, instead of the key's old value, the new one.
+
+        Raises `TooLarge` or `StoreFull` where that would not fit.
+        """
         capacity = self._superblock.half_size
         if need > capacity:
             raise TooLarge(
                 self._path, f"the value of {key!r} needs {need} bytes, a half of this store has {capacity}",
                 f"make a store of at least {2 * need + format.DATA} bytes",
             )  # fmt: skip
-        if need > self._free:
-            lives = sum(chain.folded for chain in self._index.chains.values())
-            if lives + need > capacity:
-                raise StoreFull(
-                    self._path,
-                    f"{key!r} needs {need} bytes, {lives} of {capacity} hold values (a replaced one counts till then)",
-                    "delete keys or make a larger store",
-                )
-            self._compact()
-        return self._append(Kind.PUT, raw_key, raw_meta, value, 0, len(value))
+        others = sum(chain.folded for other, chain in self._index.chains.items() if other != key)
+        if others + need > capacity:
+            raise StoreFull(
+                self._path,
+                f"{key!r} needs {need} bytes, other keys have {others} of {capacity}",
+                "delete keys or make a larger store",
+            )
+        self._compact(without=key, put=lambda copier: copier.add(key, name, value))
+        return Ack(self._appender.sequence, self._medium.tier)
 
-    def _append(self, kind: Kind, key: bytes, meta: bytes, value: memoryview, link: int, whole: int) -> Ack:
+    def _append(self, kind: Kind, key: str, name: bytes, *value: Piece, link: int = 0, whole: int) -> Ack:
         try:
-            added = self._appender.append(kind, key, meta, value, link=link, whole=whole)
+            added = self._appender.append(kind, key, name, *value, link=link, whole=whole)
         except MediumError as error:
             self._failed = error
             raise
         self._index.apply(added)
         return Ack(added.header.sequence, self._medium.tier)
 
-    def _compact(self, without: str | None = None) -> None:
+    def _compact(self, without: str | None = None, put: Callable[[Appender], Located] | None = None) -> None:
         try:
             self._superblock, self._index, self._appender = compaction.compact(
-                self._medium, self._path, self._superblock, self._index, self._appender, without=without
+                self._medium, self._path, self._superblock, self._index, self._appender, without=without, put=put
             )
         except compaction.Unreadable as error:
             self._skip_epoch()

@@ -1,0 +1,126 @@
+"""Checkpoints on the code of DAX, forced on memory (an emulation), against what a disk's own ways take."""
+
+from __future__ import annotations
+
+import os
+from itertools import count, cycle
+from mmap import mmap
+from typing import Any
+
+import numpy as np
+
+from e2e.bench import figures
+from e2e.bench.pmem.ground import MIB, Ground, in_turn
+from e2e.bench.pmem.measure import Way, compared, take_turns
+from e2e.bench.pmem.peers import Lmdb, Pieces, Pwrite, Renamed, Rocks, Sqlite
+
+KIB = 1 << 10
+OURS = "emulated DAX"
+TIMES_FASTER = 50.0
+OF_MEMCPY = 0.8
+
+Rows = list[dict[str, Any]]
+
+
+def small(ground: Ground, data: dict[str, Any]) -> Rows:
+    """A checkpoint of 4 KiB."""
+    store = ground.emulated(64 * MIB)
+    contents = [os.urandom(4 * KIB) for _ in range(4)]
+    ours, theirs = cycle(contents), cycle(contents)
+    ways = _peers(ground, 64 * MIB, lambda: [(0, next(theirs))])
+    ways = {OURS: lambda: store.put("checkpoint", next(ours))} | ways
+    taken = take_turns(ways, 200)
+    data["microseconds"] = taken.wire()
+    data["compared"] = compared(taken, OURS, list(ways)[1:])
+    return [_faster("4 KiB", data["compared"])]
+
+
+def dirty(ground: Ground, data: dict[str, Any]) -> Rows:
+    """64 KiB that changed in 16 MiB: peers store just these, as a chunk of their own; the whole state beside."""
+    store = ground.emulated(192 * MIB)
+    state, changes, _ = in_turn(16 * MIB, 1, 64 * KIB)
+    _, _, pieces = in_turn(16 * MIB, 1, 64 * KIB)
+    whole = bytes(state)
+    ways = {OURS: lambda: store.snapshot("state", state, next(changes))} | _peers(ground, 256 * MIB, lambda: next(pieces))
+    chunked = list(ways)[1:]
+    renamed, lmdb = ground.peer(Renamed(ground.folder())), ground.peer(Lmdb(ground.folder(), 256 * MIB))
+    ways |= {"tmp+fsync+rename, whole": lambda: renamed.save([(0, whole)]), "LMDB, whole": lambda: lmdb.save([(0, whole)])}
+    times = dict.fromkeys(ways, 64) | {"tmp+fsync+rename, whole": 3, "LMDB, whole": 3}
+    taken = take_turns(ways, times | {OURS: 256})
+    data["microseconds"] = taken.wire()
+    data["compared"] = compared(taken, OURS, chunked)
+    data["comparedWithWhole"] = compared(taken, OURS, list(ways)[len(chunked) + 1 :])
+    rows = [_faster("64 KiB dirty in 16 MiB, peers writing just these", data["compared"])]
+    return [*rows, _faster("64 KiB dirty in 16 MiB, peers writing it whole", data["comparedWithWhole"])]
+
+
+def whole(ground: Ground, data: dict[str, Any], mib: int, *, times: int, repeats: int) -> Rows:
+    """A state as a whole, every byte of it checksummed: GB/s beside memcpy's into the same kind of memory, and the disk's."""
+    size = mib * MIB
+    store = ground.emulated((4 if mib <= 16 else 1) * 2 * (size + MIB) + MIB)
+    states = [np.frombuffer(os.urandom(size), dtype=np.uint8) for _ in range(2)]
+    ours, copied, theirs = cycle(states), cycle(states), cycle([state.tobytes() for state in states])
+    memory = _touched(ground, (4 if mib <= 16 else 1) * 2 * size)
+    places = cycle(range(0, len(memory), size))
+
+    def memcpy() -> None:
+        place = next(places)
+        np.copyto(memory[place : place + size], next(copied))
+
+    pwrite, lmdb = ground.peer(Pwrite(ground.folder(), size)), ground.peer(Lmdb(ground.folder(), 8 * size))
+    renamed = ground.peer(Renamed(ground.folder()))
+    disk: dict[str, Way] = {
+        "pwrite+fdatasync": lambda: pwrite.save([(0, next(theirs))]),
+        "tmp+fsync+rename": lambda: renamed.save([(0, next(theirs))]),
+        "LMDB": lambda: lmdb.save([(0, next(theirs))]),
+    }
+    copies: dict[str, Way] = {OURS: lambda: store.put("state", next(ours)), "memcpy": memcpy}
+    # the copies in a row of their own, ten times as often: a disk that still writes would be in the way of neither
+    taken = take_turns(copies, 10 * times, repeats=repeats)
+    on_disk = take_turns(disk, times, repeats=repeats)
+    data["microseconds"] = taken.wire() | on_disk.wire()
+    data["comparedWithMemcpy"] = compared(taken, OURS, ["memcpy"])
+    data["gigabytesPerSecond"] = {
+        name: round(size / way["p50"] / 1000, 2) for name, way in data["microseconds"].items()
+    }
+    ratio = data["comparedWithMemcpy"]["ratio"]
+    return [figures.at_least(f"{mib} MiB whole, emulated DAX, of memcpy's speed", ratio, OF_MEMCPY, "times")]
+
+
+def _touched(ground: Ground, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Shared memory like the store's, all pages of it touched."""
+    path = ground.memory / f"memcpy-{next(_COUNT)}"
+    with path.open("w+b") as file:
+        file.truncate(size)
+        memory = np.frombuffer(mmap(file.fileno(), size), dtype=np.uint8)
+    path.unlink()
+    memory[:] = 1
+    return memory
+
+
+_COUNT = count()
+
+
+def _peers(ground: Ground, size: int, pieces: Any) -> dict[str, Way]:
+    """Every peer on the disk, storing what `pieces()` gives next."""
+    folder = ground.folder()
+
+    def saving(save: Any) -> Way:
+        def way() -> None:
+            next_pieces: Pieces = pieces()
+            save(next_pieces)
+
+        return way
+
+    return {
+        "pwrite+fdatasync": saving(ground.peer(Pwrite(folder, min(size, 16 * MIB))).save),
+        "LMDB": saving(ground.peer(Lmdb(folder, size)).save),
+        "LMDB, writemap": saving(ground.peer(Lmdb(folder, size, writemap=True)).save),
+        "RocksDB": saving(ground.peer(Rocks(folder)).save),
+        "SQLite": saving(ground.peer(Sqlite(folder)).save),
+    }
+
+
+def _faster(what: str, comparison: dict[str, Any]) -> dict[str, Any]:
+    name = f"{what}: emulated DAX, against the best on the disk ({comparison['fastest']})"
+    return figures.at_least(name, comparison["ratio"], TIMES_FASTER, "times")
