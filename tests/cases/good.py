@@ -34,13 +34,14 @@ def condition(kind: str, status: str = "True") -> Manifest:
 
 
 RESOURCES = {"requests": {"cpu": "100m", "memory": 1048576}, "limits": {"memory": "2Gi"}}
+HOW_PODS_RUN = {"imagePullSecrets": [{"name": "registry"}], "priorityClassName": "edge-agents"}
 EDGE_CLUSTER = manifest(
     "EdgeCluster",
     "edge",
     {
         "region": "us-east-1",
         "nodes": 3,
-        "agent": {"image": "registry.example/agent:1", "resources": RESOURCES},
+        "agent": {"image": "registry.example/agent:1", "resources": RESOURCES} | HOW_PODS_RUN,
         "pools": [
             {
                 "name": "gateway",
@@ -57,7 +58,7 @@ EDGE_CLUSTER = manifest(
                 ],
                 "minNodes": 1,
                 "maxNodes": 2,
-                "agent": {"image": "registry.example/agent:2", "resources": RESOURCES},
+                "agent": {"image": "registry.example/agent:2", "resources": RESOURCES} | HOW_PODS_RUN,
                 "qpu": {"backend": "simulator", "qubits": 12},
                 "autonomyDuration": "1m30s",
             },

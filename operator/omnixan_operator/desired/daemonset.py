@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from omnixan.edge_network.api.edgecluster import EdgeCluster, Pool, Qpu, Resources, effective_agent
+from omnixan.edge_network.api.edgecluster import Agent, EdgeCluster, Pool, Qpu, Resources, effective_agent
 from omnixan.edge_network.api.meta import CLAIM_LABEL, CLUSTER_LABEL, COMPONENT_LABEL, POOL_LABEL
 from omnixan_operator.desired.common import COMPONENT, agent_account, claim_value, labels, metadata
 from omnixan_operator.kinds import Object
@@ -42,6 +42,7 @@ def daemon_set(cluster: EdgeCluster, pool: Pool, default_image: str) -> Object:
 
 
 def _pod(cluster: EdgeCluster, pool: Pool, default_image: str) -> Object:
+    agent = effective_agent(cluster.spec.agent, pool.agent)
     pod: Object = {
         "serviceAccountName": agent_account(cluster.metadata.name),
         "automountServiceAccountToken": False,
@@ -54,16 +55,19 @@ def _pod(cluster: EdgeCluster, pool: Pool, default_image: str) -> Object:
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(cluster, pool, default_image)],
+        "containers": [_container(cluster, pool, agent, default_image)],
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}, _token()],
     }
     if pool.tolerations:
         pod["tolerations"] = [toleration.wire() for toleration in pool.tolerations]
+    if agent.image_pull_secrets:
+        pod["imagePullSecrets"] = [secret.wire() for secret in agent.image_pull_secrets]
+    if agent.priority_class_name:
+        pod["priorityClassName"] = agent.priority_class_name
     return pod
 
 
-def _container(cluster: EdgeCluster, pool: Pool, default_image: str) -> Object:
-    agent = effective_agent(cluster.spec.agent, pool.agent)
+def _container(cluster: EdgeCluster, pool: Pool, agent: Agent, default_image: str) -> Object:
     return {
         "name": "agent",
         "image": agent.image or default_image,

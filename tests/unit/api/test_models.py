@@ -6,7 +6,14 @@ import pytest
 from pydantic import ValidationError
 
 from omnixan.edge_network.api.categories import Category
-from omnixan.edge_network.api.edgecluster import Agent, AgentOverride, EdgeCluster, Resources, effective_agent
+from omnixan.edge_network.api.edgecluster import (
+    Agent,
+    AgentOverride,
+    EdgeCluster,
+    PullSecret,
+    Resources,
+    effective_agent,
+)
 from omnixan.edge_network.api.meta import Condition, ObjectMeta
 from omnixan.edge_network.api.quantumjob import QuantumJob
 from omnixan.edge_network.api.quantumrun import QuantumRun, run_name, workload_of
@@ -119,6 +126,11 @@ LARGE, SMALL = Resources(limits={"memory": "2Gi"}), Resources(requests={"cpu": "
         (Agent(image="a:1", resources=LARGE), AgentOverride(resources=SMALL), Agent(image="a:1", resources=SMALL)),
         (Agent(), AgentOverride(image="a:2", resources=SMALL), Agent(image="a:2", resources=SMALL)),
         (Agent(image="a:1"), AgentOverride(image=None), Agent(image="a:1")),
+        (
+            Agent(image_pull_secrets=[PullSecret(name="a"), PullSecret(name="b")], priority_class_name="low"),
+            AgentOverride(image_pull_secrets=[PullSecret(name="c")]),
+            Agent(image_pull_secrets=[PullSecret(name="c")], priority_class_name="low"),
+        ),
         (Agent(), AgentOverride(), Agent()),
     ],
 )

@@ -12,6 +12,7 @@ from omnixan.edge_network.api.meta import (
     Backend,
     Conditions,
     Device,
+    DnsName,
     Duration,
     LabelKey,
     LabelValue,
@@ -59,13 +60,27 @@ class Resources(Model):
     """What the kernel enforces."""
 
 
+class PullSecret(Model):
+    """A Secret of type kubernetes.io/dockerconfigjson in the EdgeCluster's namespace."""
+
+    name: DnsName
+    """Name of the Secret."""
+
+
+PullSecrets = Annotated[list[PullSecret], Field(max_length=16), list_map("name")]
+
+
 class Agent(Model):
     """How the node agent runs."""
 
     image: Image | None = None
     """Container image; absent: the one of the operator's own release."""
+    image_pull_secrets: PullSecrets | None = None
+    """What the kubelet shows the image registry, as in a Pod."""
     resources: Resources | None = None
     """Requests and limits; absent: requests of 100m CPU and 256Mi, a memory limit of 2Gi."""
+    priority_class_name: DnsName | None = None
+    """PriorityClass of the agents' pods; absent: the cluster's default, and they may be evicted before others."""
 
 
 class AgentOverride(Model):
@@ -73,8 +88,12 @@ class AgentOverride(Model):
 
     image: Image | None = None
     """Container image on this pool's nodes."""
+    image_pull_secrets: PullSecrets | None = None
+    """What the kubelets of this pool show the image registry; replaces the EdgeCluster's as a whole."""
     resources: Resources | None = None
     """Requests and limits on this pool's nodes; replaces the EdgeCluster's as a whole."""
+    priority_class_name: DnsName | None = None
+    """PriorityClass of this pool's agents."""
 
 
 class Qpu(Model):
@@ -255,7 +274,5 @@ def effective_agent(agent: Agent, override: AgentOverride | None) -> Agent:
     """The agent of a pool: the EdgeCluster's, with the fields that the pool's override names."""
     if override is None:
         return agent
-    return agent.model_copy(
-        update=override.model_dump(exclude_none=True, exclude_unset=True)
-        | ({"resources": override.resources} if override.resources else {})
-    )
+    named = {field: getattr(override, field) for field in override.model_fields_set}
+    return agent.model_copy(update={field: value for field, value in named.items() if value is not None})
