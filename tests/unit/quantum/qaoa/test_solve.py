@@ -48,12 +48,15 @@ def test_the_optimum_is_at_least_three_times_likelier_than_by_luck(name):
         assert summary["probabilityRatio"] >= 3
 
 
-def test_training_on_shots_alone_beats_luck():
-    data = PROBLEMS["knapsack"]["P04"]
-    summary = solve({"knapsack": data}, 3, 1024, 0, {"name": "COBYLA"})["summary"]
-    assert summary["probabilityRatio"] >= 1.5
-    assert summary["training"]["optimizer"] == "COBYLA"
-    assert summary["training"]["shots"] == 1024 * summary["training"]["evaluations"]
+@pytest.mark.parametrize("name", ["P02", "P04"])
+def test_training_on_shots_alone_beats_luck(name):
+    """Worst of four seeds, by the exact probability of the final state."""
+    data = PROBLEMS["knapsack"][name]
+    for seed in range(4):
+        summary = solve({"knapsack": data}, 3, 1024, seed, {"name": "COBYLA"})["summary"]
+        assert summary["probabilityRatio"] >= 1.5
+        assert summary["training"]["optimizer"] == "COBYLA"
+        assert summary["training"]["shots"] == 1024 * summary["training"]["evaluations"]
 
 
 @pytest.mark.parametrize("optimizer", ["auto", "COBYLA"])
