@@ -1,6 +1,6 @@
 """`make test`: every part of the tests, with one cluster, and a line with the minutes of each part at the end.
 
-Lint and unit tests run while the cluster is built and raised: the one waits for disks and downloads, the other does not.
+What needs no cluster runs while it is built and raised: the one waits for disks and downloads, the other does not.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from e2e.cluster import open_cluster
+from e2e.cluster.golang import program, project_folder
 from e2e.cluster.images import ensure_images
+from e2e.cluster.process import CommandError
+from e2e.cluster.versions import PROJECTS
 
 BIN = Path(sys.executable).parent
 OPERATOR_TESTS = "tests/api/omnixan_operator"
@@ -88,12 +92,28 @@ def _python(*arguments: str) -> list[str]:
     return [sys.executable, "-m", *arguments]
 
 
+def _programs_are_built() -> bool:
+    """Whether compilers leave the machine alone: everything that the cluster is made of is in the cache."""
+    return all(project_folder(project).exists() for project in PROJECTS)
+
+
+def _wait_for_the_api_server() -> None:
+    """Wait for the programs of the API tests, the first of those that the cluster needs too."""
+    for name in ("etcd", "kube-apiserver"):
+        with suppress(CommandError):  # the thread that raises the cluster tells it
+            program(name)
+
+
 def main() -> None:
     """Run everything; exits with 1 if a part failed."""
     begin = time.monotonic()
     suite = Suite()
+    warm = _programs_are_built()
     cluster = threading.Thread(target=_raise_cluster, args=(suite,))
     cluster.start()
+    # The operator's tests mostly wait: for it, for leases to end. The simulation needs a processor and no time of its own.
+    # Both go on beside the others, at once if nothing has to be compiled.
+    operator, faults = (_operator(), _faults()) if warm else (None, None)
     suite.run(
         "lint",
         _python("ruff", "check", "."),
@@ -105,18 +125,25 @@ def main() -> None:
         _python("e2e.gitops.argocd", "--check"),
     )
     suite.run("test-unit", _python("pytest", "tests/unit", "tests/crash", "-q"))
-    cluster.join()
-    # The operator's tests mostly wait: for it, for leases to end. The others fill that time.
-    operator = Behind("test-operator", _python("pytest", OPERATOR_TESTS, "-q", "--durations=5"))
+    _wait_for_the_api_server()
+    operator = operator or _operator()
     suite.run("test-api", _python("pytest", "tests/api", "-q", f"--ignore={OPERATOR_TESTS}"))
     suite.run("test-guest", ["nice", "-n", "10", *_python("pytest", "tests/guest", "-q", "--durations=3")])
     operator.join(suite)
-    # The simulation needs a processor and no time of its own, the scenarios mostly wait: they share the machine.
-    faults = Behind("test-faults", ["nice", "-n", "10", *_python("pytest", "tests/faults", "-q", "--durations=10")])
+    cluster.join()
+    faults = faults or _faults()
     suite.run("test-e2e", _python("pytest", "e2e/scenarios", "-v", "--durations=10"))
     faults.join(suite)
     suite.add("all", time.monotonic() - begin, all(well for _, _, well in suite.parts))
     raise SystemExit(suite.close())
+
+
+def _operator() -> Behind:
+    return Behind("test-operator", _python("pytest", OPERATOR_TESTS, "-q", "--durations=5"))
+
+
+def _faults() -> Behind:
+    return Behind("test-faults", ["nice", "-n", "15", *_python("pytest", "tests/faults", "-q", "--durations=10")])
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from e2e.cluster.versions import KUBERNETES
 
 STOCK_IMAGE = f"kindest/node:v{KUBERNETES}"
 NODE_LABEL = f"io.x-k8s.kind.cluster={NAME}"
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 MENDED_SECONDS = 20.0
 """How long a cluster that is there gets to be well: a node that was frozen or cut off reports again within 10 s."""
 NODE_STATE = "{{.Name}}|{{.State.Running}}|{{.State.Paused}}|{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
@@ -148,7 +148,7 @@ class KindCluster:
                 self._lay_network()
         with self._steps.step("wait for all nodes and the cluster's DNS"):
             self.wait_ready(READY_SECONDS)
-            self.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s", timeout=130)
+            self.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=300s", timeout=310)
 
     def _dns_on_control_plane(self) -> None:
         """Keep the cluster's DNS off the workers, whose failure is tested: it must not take DNS away from all."""
@@ -161,7 +161,7 @@ class KindCluster:
             with self._steps.step("remove the earlier cluster"):
                 for paused in docker("ps", "--quiet", "--filter", "status=paused").split():
                     docker("unpause", paused)
-                run([program("kind", self._steps), "delete", "cluster", "--name", NAME], env=docker.env, timeout=120)
+                run([program("kind", self._steps), "delete", "cluster", "--name", NAME], env=docker.env, timeout=300)
         for name in ("state.json", "kubeconfig"):
             (self._folder / name).unlink(missing_ok=True)
 

@@ -46,14 +46,13 @@ def test_an_agent_that_is_asked_to_end_finishes_its_run_first(lab: Lab):
 
 def test_a_run_longer_than_the_grace_period_is_left_to_the_next_agent(lab: Lab):
     agent = lab.agent(SHUTDOWN_GRACE_SECONDS="1").wait_ready()
-    lab.submit("long", slow_program(600))
-    lab.began("long")
     _, *below = descendants(agent.process.pid)
-    for pid in below:
-        os.kill(pid, signal.SIGSTOP)  # however fast the machine is, the run outlasts the grace period
-    agent.terminate()
-    assert agent.wait() == 0
-    eventually(lambda: not any(map(alive, below)), "the workers went with their agent")
+    with held(agent):  # however fast the machine is, the run outlasts the grace period
+        lab.submit("long")
+        lab.began("long")
+        agent.terminate()
+        assert agent.wait() == 0
+        eventually(lambda: not any(map(alive, below)), "the workers went with their agent")
     assert lab.status("long")["state"] == "Running"
     lab.agent().wait_ready()
     assert lab.ended("long")["state"] == "Succeeded"
