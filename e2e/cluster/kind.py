@@ -172,7 +172,9 @@ class KindCluster:
         if policy.is_dir():  # an engine that starts a container whose file has gone puts a folder in its place
             policy.rmdir()
         policy.write_text(AUDIT_POLICY)
-        config = kind_config(audit, policy, images_folder(), own_network)
+        memory = self._folder / "memory"
+        memory.mkdir(exist_ok=True)
+        config = kind_config(audit, policy, images_folder(), memory, own_network)
         (self._folder / "kind.yaml").write_text(config)
         return config
 

@@ -14,6 +14,8 @@ SERVICE_SUBNET = "10.97.0.0/16"
 AUDIT_FOLDER_IN_NODE = "/var/log/kubernetes/audit"
 POLICY_IN_NODE = "/etc/kubernetes/audit-policy.yaml"
 IMAGES_IN_NODE = "/omnixan/images"
+MEMORY_IN_NODE = "/mnt/pmem0"
+"""Where the last worker has a folder of this machine's disk, as a node with persistent memory has its file system."""
 AUDIT_FILE = "audit.log"
 
 AUDIT_POLICY = yaml.safe_dump(
@@ -22,12 +24,13 @@ AUDIT_POLICY = yaml.safe_dump(
 """Who did what to which object, without bodies; each request once, when it is answered."""
 
 
-def kind_config(audit_folder: Path, policy_file: Path, images_folder: Path, own_network: bool) -> str:
-    """The kind configuration as YAML: one control plane with an audit log, three workers.
+def kind_config(audit_folder: Path, policy_file: Path, images_folder: Path, memory_folder: Path, own_network: bool) -> str:
+    """The kind configuration as YAML: one control plane with an audit log, three workers, the last with a memory.
 
     The folders and `policy_file` are this machine's; `own_network` leaves pod networking to us (see network.py).
     """
     images = {"hostPath": str(images_folder), "containerPath": IMAGES_IN_NODE, "readOnly": True}
+    memory = {"hostPath": str(memory_folder), "containerPath": MEMORY_IN_NODE}
     control_plane = {
         "role": "control-plane",
         "extraMounts": [
@@ -50,7 +53,11 @@ def kind_config(audit_folder: Path, policy_file: Path, images_folder: Path, own_
             "serviceSubnet": SERVICE_SUBNET,
         },
         "kubeadmConfigPatches": [yaml.safe_dump(kubelet)],
-        "nodes": [control_plane, *({"role": "worker", "extraMounts": [images]} for _ in range(WORKERS))],
+        "nodes": [
+            control_plane,
+            *({"role": "worker", "extraMounts": [images]} for _ in range(WORKERS - 1)),
+            {"role": "worker", "extraMounts": [images, memory]},
+        ],
     }
     return yaml.safe_dump(config, sort_keys=False)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from e2e.reference.places import JOB, OF_AGENTS, OF_FAILURES, PLACES, Place
+from e2e.reference.places import JOB, OF_AGENTS, OF_FAILURES, OF_MODULES, PLACES, Place
 from e2e.reference.scan import failures
 from omnixan.edge_network.agent.metrics import Metrics as AgentMetrics
 from omnixan.edge_network.agent.settings import from_environment
@@ -40,6 +40,7 @@ CONDITIONS = {
     "EdgeCluster": {
         "Ready": "All wanted nodes are claimed and their agents are ready.",
         "NodesAvailable": "As many nodes match as are wanted.",
+        "ModulesReady": "The modules that spec.modules asks for are in use on all nodes; there only where some are.",
         "Reconciling": "The operator brings something about; there only while it is True.",
         "Stalled": "Nothing goes on until somebody acts; there only while it is True.",
         "Paused": "The annotation edge.omnixan.io/paused is true; there only while it is.",
@@ -47,6 +48,9 @@ CONDITIONS = {
     "EdgeNode": {
         "Ready": "The agent says that it is ready, and its heartbeat is fresh. Written by the operator.",
         "AgentReady": "What the agent says about itself. Written by the agent.",
+        "PersistentMemoryReady": "The agent's store is open as it was asked for; there only where it is on. Written "
+        "by the agent; jobs run whatever it says.",
+        "MemoryPoolReady": "The agent's pool of memory is in use; there only where it is on. Written by the agent.",
         "Draining": "The node gets no further run and is given back; there only while it is True.",
     },
     "QuantumJob": {
@@ -66,12 +70,13 @@ CONDITIONS = {
 
 def meanings() -> dict[str, str]:
     """The sentence of every reason but those of failed runs."""
-    return {str(reason): text for reason, text in MEANINGS.items()} | {name: text for name, (text, _) in OF_AGENTS.items()}
+    own = OF_AGENTS | OF_MODULES
+    return {str(reason): text for reason, text in MEANINGS.items()} | {name: text for name, (text, _) in own.items()}
 
 
 def places() -> dict[str, tuple[Place, ...]]:
     """Where every reason appears."""
-    return PLACES | {name: found for name, (_, found) in OF_AGENTS.items()}
+    return PLACES | {name: found for name, (_, found) in (OF_AGENTS | OF_MODULES).items()}
 
 
 def runbook_file(kind: str) -> str:

@@ -29,6 +29,12 @@ class Reason(StrEnum):
     NODE_CLAIMED = "NodeClaimed"
     NODE_RELEASED = "NodeReleased"
     CHILD_RESTORED = "ChildRestored"
+    MODULES_READY = "ModulesReady"
+    MODULES_STARTING = "ModulesStarting"
+    MODULES_NOT_READY = "ModulesNotReady"
+    NAMESPACE_NOT_PRIVILEGED = "NamespaceNotPrivileged"
+    POOL_EXCEEDS_MEMORY = "PoolExceedsMemory"
+    POOL_NOT_IN_BLOCKS = "PoolNotInBlocks"
     # EdgeNode
     AGENT_READY = "AgentReady"
     AGENT_STARTING = "AgentStarting"
@@ -86,6 +92,12 @@ MEANINGS: dict[Reason, str] = {
     Reason.NODE_CLAIMED: "A node was claimed.",
     Reason.NODE_RELEASED: "A node was given back.",
     Reason.CHILD_RESTORED: "An object that was changed or deleted by somebody else was put right.",
+    Reason.MODULES_READY: "The modules that are asked for are in use on all nodes.",
+    Reason.MODULES_STARTING: "Agents on some nodes have not reported their modules yet.",
+    Reason.MODULES_NOT_READY: "A module is not in use as it was asked for on some nodes, which run jobs without it.",
+    Reason.NAMESPACE_NOT_PRIVILEGED: "The namespace's Pod Security level forbids to mount the folder of persistent memory.",
+    Reason.POOL_EXCEEDS_MEMORY: "The agents' memory limit does not allow the pool of memory that is asked for.",
+    Reason.POOL_NOT_IN_BLOCKS: "poolSize and blockSize do not go together; a pool of nodes overrides only one of both.",
     Reason.AGENT_READY: "The agent is ready and its heartbeat is fresh.",
     Reason.AGENT_STARTING: "The agent has not reported yet.",
     Reason.AGENT_NOT_READY: "The agent says that it is not ready.",

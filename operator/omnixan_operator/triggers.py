@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from omnixan.edge_network.api.meta import CLAIM_LABEL
+from omnixan.edge_network.api.meta import CLAIM_LABEL, MEMORY_TIER_LABEL
 from omnixan_operator import kinds
+from omnixan_operator.decide.modules import ENFORCE_LABEL
 from omnixan_operator.keys import CLAIMS, Key, dispatch_key, job_key_of, key_of
 from omnixan_operator.kinds import Kind, Object
 from omnixan_operator.reasons import Reason
@@ -77,6 +78,15 @@ def _node(change: Change, store: Store) -> Iterable[Key]:
     if _claim(change.old) != _claim(change.new):
         yield from _claimed_by(change.old, store)
         yield from _claimed_by(change.new, store)
+    if (_claim(change.old), _tier(change.old)) != (_claim(change.new), _tier(change.new)):
+        for cluster in _claimed_by(change.new, store):  # the label of the tier is written with the EdgeNode
+            twin = store.get(kinds.EDGE_NODE, cluster.namespace, name_of(change.object))
+            if twin is not None:
+                yield key_of(kinds.EDGE_NODE, twin)
+
+
+def _tier(node: Object | None) -> str | None:
+    return None if node is None else node["metadata"].get("labels", {}).get(MEMORY_TIER_LABEL)
 
 
 def _claimed_by(node: Object | None, store: Store) -> Iterator[Key]:
@@ -91,7 +101,16 @@ def _claim(node: Object | None) -> str | None:
 
 
 def _namespace(change: Change, store: Store) -> Iterable[Key]:
-    return _jobs(job for job in store.find(OPEN_JOBS_BY_NAMESPACE, name_of(change.object)) if not _placed(job))
+    yield from _jobs(job for job in store.find(OPEN_JOBS_BY_NAMESPACE, name_of(change.object)) if not _placed(job))
+    if _level(change.old) != _level(change.new):
+        for cluster in store.all(kinds.EDGE_CLUSTER):
+            if namespace_of(cluster) == name_of(change.object):
+                yield key_of(kinds.EDGE_CLUSTER, cluster)
+
+
+def _level(namespace: Object | None) -> str | None:
+    """The Pod Security level of a namespace: which modules agents can be given there."""
+    return None if namespace is None else (namespace["metadata"].get("labels") or {}).get(ENFORCE_LABEL)
 
 
 def _edge_node(change: Change, store: Store) -> Iterable[Key]:

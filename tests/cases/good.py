@@ -33,6 +33,27 @@ def condition(kind: str, status: str = "True") -> Manifest:
     }
 
 
+PERSISTENT_MEMORY = {
+    "enabled": True,
+    "mode": "auto",
+    "pmemPath": "/mnt/pmem0",
+    "size": "64Mi",
+    "checkpointInterval": "1m30s",
+}
+MEMORY_POOLING = {
+    "enabled": True,
+    "poolSize": "1Gi",
+    "blockSize": "64Mi",
+    "reuseStrategy": "LRU",
+    "quantumCircuitCache": True,
+}
+
+
+def modules() -> Manifest:
+    """Both modules with all their fields, each time anew: what is edited in one place must stay in the others."""
+    return {"memoryPooling": dict(MEMORY_POOLING), "persistentMemory": dict(PERSISTENT_MEMORY)}
+
+
 RESOURCES = {"requests": {"cpu": "100m", "memory": 1048576}, "limits": {"memory": "2Gi"}}
 HOW_PODS_RUN = {"imagePullSecrets": [{"name": "registry"}], "priorityClassName": "edge-agents"}
 EDGE_CLUSTER = manifest(
@@ -61,9 +82,11 @@ EDGE_CLUSTER = manifest(
                 "agent": {"image": "registry.example/agent:2", "resources": RESOURCES} | HOW_PODS_RUN,
                 "qpu": {"backend": "simulator", "qubits": 12},
                 "autonomyDuration": "1m30s",
+                "modules": modules(),
             },
             {"name": "compute", "tier": "compute", "nodeSelector": {"a": "b"}, "qpu": {"qubits": 16}},
         ],
+        "modules": modules(),
         "tenants": {
             "namespaceSelector": {
                 "matchLabels": {"team": "blue"},
@@ -78,7 +101,18 @@ EDGE_CLUSTER = manifest(
         "readyNodes": 3,
         "desiredNodes": 3,
         "selector": "app.kubernetes.io/component=node-agent",
-        "pools": [{"name": "gateway", "desired": 2, "claimed": 2, "ready": 2, "updated": 2}],
+        "pools": [
+            {
+                "name": "gateway",
+                "desired": 2,
+                "claimed": 2,
+                "ready": 2,
+                "updated": 2,
+                "modules": modules(),
+                "persistentMemoryReady": 2,
+                "memoryPoolingReady": 2,
+            }
+        ],
         "conditions": [condition("Ready")],
     },
 )
@@ -130,6 +164,21 @@ EDGE_NODE = manifest(
         "backend": "simulator",
         "qubits": 12,
         "calibration": CALIBRATION,
+        "memory": {
+            "pool": 1 << 30,
+            "used": 1 << 20,
+            "external": "0.05",
+            "internal": "0.01",
+            "overhead": "0.02",
+        },
+        "persistentMemory": {
+            "tier": "T1-fsdax",
+            "proof": ["MAP_SYNC accepted: a flushed store is durable (T1)"],
+            "namespaces": [{"dev": "namespace0.0", "mode": "fsdax", "size": 1 << 27}],
+            "size": 1 << 26,
+            "used": 1 << 20,
+            "lastCheckpoint": TIME,
+        },
         "conditions": [condition("AgentReady")],
     },
 )

@@ -210,6 +210,102 @@ CLUSTER_CASES = (
         {"spec.pools.0.nodeSelector": {"kubernetes.io/os": "linux"}},
         "should have at least 1 properties",
     ),
+    *(
+        Case(
+            f"persistent memory in {path} ({where})",
+            good.EDGE_CLUSTER,
+            {f"{where}.persistentMemory.pmemPath": path},
+            {f"{where}.persistentMemory.pmemPath": border},
+            "pmemPath must be a folder of its own",
+            f"{where.replace('.0', '[]')}.persistentMemory",
+        )
+        for where in ("spec.modules", "spec.pools.0.modules")
+        for path, border in (
+            ("/etc", "/etcetera"),
+            ("/etc/kubernetes", "/mnt/etc"),
+            ("/proc", "/process"),
+            ("/var/lib/kubelet/pods", "/srv/var"),
+            ("/dev/sda", "/dev/dax0.0"),
+            ("/dev/dax0.0/x", "/dev/dax12.3"),
+            ("/tmp/pmem", "/mnt/tmp"),
+            ("/run/containerd", "/runner"),
+            ("/opt/cni/bin", "/optane"),
+        )
+    ),
+    *(
+        Case(
+            f"a path for persistent memory that is {what}",
+            good.EDGE_CLUSTER,
+            {"spec.modules.persistentMemory.pmemPath": path},
+            {"spec.modules.persistentMemory.pmemPath": border},
+            "should match",
+        )
+        for what, path, border in (
+            ("relative", "mnt/pmem0", "/mnt/pmem0"),
+            ("the root", "//", "/mnt"),
+            ("climbing", "/mnt/../etc", "/mnt/a..b"),
+            ("not normalised", "/mnt//etc", "/mnt/_etc"),
+            ("open at its end", "/mnt/pmem0/", "/mnt/pmem0"),
+            ("here", "/mnt/./pmem0", "/mnt/p.mem0"),
+            ("a line long", "/mnt/pmem0\n", "/mnt/pmem-0"),
+        )
+    ),
+    *(
+        Case(
+            f"a checkpoint {what} ({where})",
+            good.EDGE_CLUSTER,
+            {f"{where}.persistentMemory.checkpointInterval": bad},
+            {f"{where}.persistentMemory.checkpointInterval": border},
+            "checkpointInterval must be from 1s to 24h",
+            f"{where.replace('.0', '[]')}.persistentMemory",
+        )
+        for where in ("spec.modules", "spec.pools.0.modules")
+        for what, bad, border in (("without pause", "0s", "1s"), ("every other day", "48h", "24h"))
+    ),
+    *(
+        Case(
+            f"a store of 15Mi ({where})",
+            good.EDGE_CLUSTER,
+            {f"{where}.persistentMemory.size": "15Mi"},
+            {f"{where}.persistentMemory.size": "16Mi"},
+            "size must be at least 16Mi",
+            f"{where.replace('.0', '[]')}.persistentMemory",
+        )
+        for where in ("spec.modules", "spec.pools.0.modules")
+    ),
+    *(
+        Case(
+            f"a pool of {size} in blocks of {block} ({where})",
+            good.EDGE_CLUSTER,
+            {f"{where}.memoryPooling": {"poolSize": size, "blockSize": block}},
+            {f"{where}.memoryPooling": {"poolSize": border, "blockSize": block}},
+            "poolSize must be a whole number of blocks of blockSize",
+            f"{where.replace('.0', '[]')}.memoryPooling",
+        )
+        for where in ("spec.modules", "spec.pools.0.modules")
+        for size, block, border in (("100Mi", "64Mi", "128Mi"), ("512Mi", "1Gi", "1024Mi"))
+    ),
+    Case(
+        "a block that is no power of two",
+        good.EDGE_CLUSTER,
+        {"spec.modules.memoryPooling.blockSize": "96Mi"},
+        {"spec.modules.memoryPooling.blockSize": "128Mi"},
+        'supported values: "1Mi"',
+    ),
+    Case(
+        "a strategy that does not exist",
+        good.EDGE_CLUSTER,
+        {"spec.modules.memoryPooling.reuseStrategy": "FIFO"},
+        {"spec.modules.memoryPooling": {}},
+        'supported values: "LRU"',
+    ),
+    Case(
+        "a pool of memory without a unit",
+        good.EDGE_CLUSTER,
+        {"spec.modules.memoryPooling.poolSize": "4294967296"},
+        {"spec.modules.memoryPooling.poolSize": "4096Mi"},
+        "may not be more than 8 bytes",
+    ),
 )
 
 NODE_CASES = (

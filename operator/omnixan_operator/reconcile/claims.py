@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
-from omnixan.edge_network.api.meta import CLAIM_LABEL
+from omnixan.edge_network.api.meta import CLAIM_LABEL, MEMORY_TIER_LABEL
 from omnixan_operator import kinds
 from omnixan_operator.decide import claiming
 from omnixan_operator.decide.claiming import Claimant, Machine, Plan, Taint, Twin
@@ -34,6 +34,7 @@ async def reconcile(ctx: Context, _key: Key) -> float | None:
     now = ctx.monotonic()
     ctx.claims_rest = now + REST * (now - begin)
     changes = [_label(ctx, nodes[name], value) for name, value in plan.labels.items()]
+    changes += [_unlabel(ctx, nodes[name]) for name in left_over(nodes, plan)]
     failures = [error for error in await asyncio.gather(*changes, return_exceptions=True) if error is not None]
     if failures:
         raise failures[0]
@@ -58,8 +59,26 @@ async def _label(ctx: Context, node: Object, value: str | None) -> None:
         await ctx.apply(kinds.NODE, {"metadata": metadata | {"labels": {CLAIM_LABEL: value}}}, FIELD_MANAGER)
         ctx.recorder.normal(kinds.NODE, node, Reason.NODE_CLAIMED, f"claimed: {CLAIM_LABEL}={value}")
     else:
-        await ctx.merge(kinds.NODE, node, {"metadata": metadata | {"labels": {CLAIM_LABEL: None}}}, FIELD_MANAGER)
+        # What the claim brought goes with it, in the same write.
+        labels = {CLAIM_LABEL: None, MEMORY_TIER_LABEL: None}
+        await ctx.merge(kinds.NODE, node, {"metadata": metadata | {"labels": labels}}, FIELD_MANAGER)
         ctx.recorder.normal(kinds.NODE, node, Reason.NODE_RELEASED, f"given back: {CLAIM_LABEL} removed")
+
+
+def left_over(nodes: Mapping[str, Object], plan: Plan) -> list[str]:
+    """Nodes without a claim that still carry what a claim brought: somebody tore the claim off as it was given back."""
+    labels = {name: node["metadata"].get("labels") or {} for name, node in nodes.items()}
+    return [
+        name
+        for name, found in labels.items()
+        if MEMORY_TIER_LABEL in found and CLAIM_LABEL not in found and name not in plan.labels
+    ]
+
+
+async def _unlabel(ctx: Context, node: Object) -> None:
+    metadata = {"uid": uid_of(node), "resourceVersion": node["metadata"]["resourceVersion"]}
+    patch = {"metadata": metadata | {"labels": {MEMORY_TIER_LABEL: None}}}
+    await ctx.merge(kinds.NODE, node, patch, FIELD_MANAGER)
 
 
 def _claimant(ctx: Context, obj: Object) -> Claimant:

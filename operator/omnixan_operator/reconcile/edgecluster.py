@@ -11,6 +11,7 @@ from omnixan_operator import kinds
 from omnixan_operator.apiserver import ForbiddenError, InvalidError, NotFoundError
 from omnixan_operator.decide.claiming import ClusterPlan
 from omnixan_operator.decide.confinement import message
+from omnixan_operator.decide.modules import ENFORCE_LABEL, Given, judge
 from omnixan_operator.desired.common import claim_mark, claim_value
 from omnixan_operator.desired.daemonset import daemon_set
 from omnixan_operator.desired.drift import immutable_differs, needs_apply
@@ -22,7 +23,7 @@ from omnixan_operator.kinds import Kind, Object
 from omnixan_operator.reasons import Reason
 from omnixan_operator.reconcile.context import Context, alive, condition, parse, parse_cluster, paused
 from omnixan_operator.status import edgecluster as status
-from omnixan_operator.status.edgecluster import Member, Problem, Seen
+from omnixan_operator.status.edgecluster import Member, Problem, Report, Seen
 from omnixan_operator.status.same import same
 from omnixan_operator.store import (
     DAEMON_SETS_BY_CLUSTER,
@@ -53,13 +54,14 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
         # the status would call a spec done that nobody has looked at.
         return None
     problems: list[Problem] = []
+    modules = _modules(ctx, cluster)
     if not paused(live):
-        children = list(_children(ctx, cluster, plan))
+        children = list(_children(ctx, cluster, plan, modules))
         problems = _unconfined(ctx)
         made = [child for child in children if not problems or child[0] is not kinds.DAEMON_SET]
         problems += [problem for child in made if (problem := await _ensure(ctx, cluster, *child)) is not None]
         await _prune(ctx, cluster, children)
-    await _write_status(ctx, live, cluster, plan, problems)
+    await _write_status(ctx, live, cluster, plan, modules, problems)
     return RETRY if problems else None
 
 
@@ -69,12 +71,21 @@ def _unconfined(ctx: Context) -> list[Problem]:
     return [Problem(Reason.POLICIES_MISSING, message(found))] if found else []
 
 
-def _children(ctx: Context, cluster: EdgeCluster, plan: ClusterPlan) -> Iterator[tuple[Kind, Object]]:
+def _modules(ctx: Context, cluster: EdgeCluster) -> dict[str, Given]:
+    """By pool: the modules that its agents are given now."""
+    namespace = ctx.store.get(kinds.NAMESPACE, "", cluster.metadata.namespace) or {}
+    level = (namespace.get("metadata", {}).get("labels") or {}).get(ENFORCE_LABEL)
+    return {pool.name: judge(cluster, pool, level) for pool in cluster.spec.pools}
+
+
+def _children(
+    ctx: Context, cluster: EdgeCluster, plan: ClusterPlan, modules: dict[str, Given]
+) -> Iterator[tuple[Kind, Object]]:
     """All children that are wanted now. An EdgeNode is made once the claim is on its Node, not before."""
     yield kinds.SERVICE_ACCOUNT, service_account(cluster)
     yield kinds.ROLE_BINDING, role_binding(cluster, ctx.settings.agent_cluster_role)
     for pool in cluster.spec.pools:
-        yield kinds.DAEMON_SET, daemon_set(cluster, pool, ctx.settings.agent_image)
+        yield kinds.DAEMON_SET, daemon_set(cluster, pool, ctx.settings.agent_image, modules[pool.name].given)
     for node, assignment in plan.nodes.items():
         if _claim(ctx, node) != claim_value(assignment.pool, cluster.metadata.uid):
             continue
@@ -160,9 +171,15 @@ async def _prune(ctx: Context, cluster: EdgeCluster, children: list[tuple[Kind, 
 
 
 async def _write_status(
-    ctx: Context, live: Object, cluster: EdgeCluster, plan: ClusterPlan, problems: list[Problem]
+    ctx: Context,
+    live: Object,
+    cluster: EdgeCluster,
+    plan: ClusterPlan,
+    modules: dict[str, Given],
+    problems: list[Problem],
 ) -> None:
-    seen = Seen(plan, tuple(_members(ctx, cluster)), _updated(ctx, cluster), tuple(problems), paused(live))
+    members = tuple(_members(ctx, cluster))
+    seen = Seen(plan, members, _updated(ctx, cluster), tuple(problems), paused(live), modules)
     wanted = status.status(cluster, seen, ctx.now())
     if same(wanted, cluster.status):
         return
@@ -171,6 +188,8 @@ async def _write_status(
         ctx.recorder.warning(kinds.EDGE_CLUSTER, live, problem.reason, problem.message)
     if plan.shortage is not None:
         ctx.recorder.warning(kinds.EDGE_CLUSTER, live, plan.shortage.reason, plan.shortage.message)
+    for withheld in status.withheld(modules):
+        ctx.recorder.warning(kinds.EDGE_CLUSTER, live, withheld.reason, withheld.message)
 
 
 def _members(ctx: Context, cluster: EdgeCluster) -> Iterator[Member]:
@@ -185,7 +204,9 @@ def _members(ctx: Context, cluster: EdgeCluster) -> Iterator[Member]:
             twin = None
         ready = condition(twin, "Ready").get("status") == "True"
         draining = twin is not None and bool(twin["spec"].get("drain"))
-        yield Member(name_of(node), claim.removesuffix(mark), ready, draining)
+        found = {module: condition(twin, kind) for module, kind in status.MODULES.items()}
+        reports = {m: Report(c.get("status") == "True", c.get("reason", "")) for m, c in found.items() if c}
+        yield Member(name_of(node), claim.removesuffix(mark), ready, draining, reports)
 
 
 def _updated(ctx: Context, cluster: EdgeCluster) -> dict[str, int]:

@@ -12,6 +12,7 @@ from omnixan_operator.apiserver import NotLeadingError, classify
 from tests.api.chart.conftest import Installed, role_binding
 from tests.api.client import Kube, RefusedError
 from tests.api.conftest import until
+from tests.cases import agents as agents_of
 from tests.cases import good
 from tests.cases.chart import pod_of
 from tests.cases.edit import DELETE, edited
@@ -105,10 +106,7 @@ DAEMON_SET = {
     "metadata": {"name": "late"},
     "spec": {
         "selector": {"matchLabels": {"a": "b"}},
-        "template": {
-            "metadata": {"labels": {"a": "b"}},
-            "spec": {"serviceAccountName": "late-agent", "containers": [{"name": "agent", "image": "agent"}]},
-        },
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": agents_of.pod("late-agent")},
     },
 }
 

@@ -12,7 +12,7 @@ from tests.api.chart.conftest import Installed, may, role_binding
 from tests.api.client import Kube, RefusedError
 from tests.api.conftest import until
 from tests.api.tokens import unbound
-from tests.cases import good
+from tests.cases import agents, good
 from tests.cases.chart import ROOT
 from tests.cases.edit import edited
 
@@ -73,3 +73,13 @@ def test_the_example_passes_it_too_and_a_privileged_pod_does_not(installed: Inst
 def _admitted(kube: Kube, template: good.Manifest) -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": template["metadata"] | {"name": "agent"}}
     kube.create(pod | {"spec": template["spec"]}, dry_run=True)
+
+
+def test_a_folder_of_the_node_is_what_the_restricted_level_forbids_and_nothing_else(installed: Installed) -> None:
+    with pytest.raises(RefusedError, match='violates PodSecurity "restricted') as refused:
+        _admitted(installed.clusters, agents.template(persistentMemory={}))
+    for part in ("hostPath", "runAsNonRoot", "runAsUser=0", 'capabilities (container "handover"'):
+        assert part in refused.value.message.replace("restricted volume types", "hostPath"), part
+    assert 'container "agent"' not in refused.value.message
+    for modules in ({"memoryPooling": {}}, {"persistentMemory": {"pmemPath": "/dev/dax0.0"}}):
+        _admitted(installed.clusters, agents.template(**modules))

@@ -8,7 +8,7 @@ from omnixan.edge_network.api.meta import API_VERSION, CLAIM_LABEL, HEARTBEAT_LA
 from tests.api.chart.conftest import RBAC, Installed, Site, may, role_binding, run_on
 from tests.api.client import Kube, RefusedError
 from tests.api.conftest import until
-from tests.cases import good
+from tests.cases import agents, good
 from tests.cases.edit import DELETE, edited
 
 CORE, APPS, LEASES = "v1", "apps/v1", "coordination.k8s.io/v1"
@@ -28,7 +28,7 @@ DAEMON_SET = {
     "metadata": {"name": "edge-gateway"},
     "spec": {
         "selector": {"matchLabels": {"a": "b"}},
-        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "agent", "image": "agent"}]}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": agents.pod("edge-agent")},
     },
 }
 OPERATORS_EVENT = {

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from omnixan.edge_network.api.meta import API_VERSION, CLAIM_LABEL, HEARTBEAT_LABEL
+from omnixan.edge_network.api.meta import API_VERSION, CLAIM_LABEL, HEARTBEAT_LABEL, MEMORY_TIER_LABEL
 from tests.api.chart.conftest import RBAC, Installed, Site, may, role_binding, run_on
 from tests.api.client import MERGE, Kube, RefusedError
 from tests.api.conftest import until
 from tests.api.tokens import bound, unbound
-from tests.cases import good
+from tests.cases import agents, good
 from tests.cases.edit import DELETE, edited
 
 SUBMITTER = "edge.omnixan.io/submitted-by"
@@ -175,10 +175,11 @@ def node(control_plane: Kube, installed: Installed) -> Iterator[str]:
     ],
 )
 def test_the_operator_changes_nothing_of_a_node_but_the_claim(operator: Kube, node: str, change: Any) -> None:
-    with pytest.raises(RefusedError, match="changes nothing of a Node but the label"):
+    with pytest.raises(RefusedError, match="changes nothing of a Node but the labels"):
         operator.patch("Node", node, change, "", "v1")
-    for claim in ("p.0", None):
-        operator.patch("Node", node, {"metadata": {"labels": {CLAIM_LABEL: claim}}}, "", "v1")
+    for claim, tier in (("p.0", None), ("p.0", "T3-file"), (None, None)):
+        labels = {CLAIM_LABEL: claim, MEMORY_TIER_LABEL: tier}
+        operator.patch("Node", node, {"metadata": {"labels": labels}}, "", "v1")
 
 
 OF = {"apiVersion": API_VERSION, "uid": "u", "controller": True}
@@ -186,16 +187,16 @@ OF_JOB = [OF | {"kind": "QuantumJob", "name": "job"}]
 OF_CLUSTER = [OF | {"kind": "EdgeCluster", "name": "ec"}]
 
 
-def pods(**spec: Any) -> Any:
-    """A DaemonSet of the EdgeCluster ec whose pods have this spec."""
-    containers = {"containers": [{"name": "agent", "image": "agent"}]}
+def pods(account: str, edits: Any = None, **modules: Any) -> Any:
+    """The DaemonSet of the EdgeCluster ec's agents with that account; `edits` are of its pod spec."""
+    labels = agents.template()["metadata"]["labels"]
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
         "metadata": {"name": "ec-pool", "ownerReferences": OF_CLUSTER},
         "spec": {
-            "selector": {"matchLabels": {"a": "b"}},
-            "template": {"metadata": {"labels": {"a": "b"}}, "spec": containers | spec},
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": agents.pod(account, edits, **modules)},
         },
     }
 
@@ -221,16 +222,25 @@ REFUSED: dict[str, Any] = {
     "a ConfigMap that is no result": core("ConfigMap", "kube-root-ca.crt", OF_JOB),
     "a result of another kind": core("ConfigMap", "ec-result", OF_CLUSTER),
     "an account of somebody": core("ServiceAccount", "default", OF_CLUSTER),
-    "pods with another account": pods(serviceAccountName="default"),
-    "pods in the host's network": pods(serviceAccountName="ec-agent", hostNetwork=True),
-    "pods among the host's processes": pods(serviceAccountName="ec-agent", hostPID=True),
+    "pods with another account": pods("default"),
+    "pods in the host's network": pods("ec-agent", {"hostNetwork": True}),
+    "pods among the host's processes": pods("ec-agent", {"hostPID": True}),
+    **{f"agents {what}": pods("ec-agent", edits) for what, edits in agents.SPOILT.items()},
+    **{
+        f"a handover with {what}": pods("ec-agent", edits, persistentMemory={})
+        for what, edits in agents.SPOILT_HANDOVERS.items()
+    },
+    "memory in a folder that the chart does not name": pods("ec-agent", persistentMemory={"pmemPath": "/srv/pmem"}),
     "its own rights for agents": binding("omnixan-operator-children", "ec-agent"),
     "agents' rights for somebody": binding("omnixan-edge-agent", "default"),
 }
 ALLOWED: dict[str, Any] = {
     "a result": core("ConfigMap", "job-result", OF_JOB),
     "the agents' account": core("ServiceAccount", "ec-agent", OF_CLUSTER),
-    "agents": pods(serviceAccountName="ec-agent"),
+    "agents": pods("ec-agent"),
+    "agents with a pool of memory": pods("ec-agent", memoryPooling={}),
+    "agents with persistent memory": pods("ec-agent", persistentMemory={}),
+    "agents with a device-dax": pods("ec-agent", persistentMemory={"pmemPath": "/dev/dax0.0"}),
     "the agents' rights": binding("omnixan-edge-agent", "ec-agent"),
 }
 
@@ -243,7 +253,8 @@ def _here(manifest: Any, kube: Kube) -> Any:
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_the_operator_makes_nothing_but_its_children(site: Site, operator: Kube, what: str) -> None:
-    with pytest.raises(RefusedError, match=r"the operator (writes|binds)|agents do not run") as refused:
+    said = r"the operator (writes|binds)|agents (do not )?(run|mount|have)|containers of agents|the only container that runs"
+    with pytest.raises(RefusedError, match=said) as refused:
         operator.create(_here(REFUSED[what], operator), dry_run=True)
     assert refused.value.code == 403
 

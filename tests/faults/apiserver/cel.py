@@ -264,7 +264,7 @@ _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "string": str,
     "double": float,
     "duration": lambda text: _duration(text),
-    "quantity": lambda text: float(text),
+    "quantity": lambda text: _quantity(text),
 }
 _METHODS: dict[str, Callable[..., Any]] = {
     "size": len,
@@ -279,9 +279,21 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "min": min,
     "max": max,
     "getSeconds": lambda seconds: int(seconds),
+    "asInteger": lambda amount: int(amount),
+    "compareTo": lambda one, other: (one > other) - (one < other),
 }
 
 
 def _duration(text: str) -> float:
     units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3}
     return sum(float(number) * units[unit] for number, unit in re.findall(r"([0-9.]+)(ms|h|m|s)", text))
+
+
+def _quantity(text: str) -> float:
+    match = re.fullmatch(r"([0-9.]+)(m|k|[MGTPE]i?|Ki)?", text)
+    if match is None:
+        raise CelError(f"{text!r} is no quantity that is known here")
+    number, unit = match[1], match[2] or ""
+    if unit == "m":
+        return float(number) / 1000
+    return float(number) * (1024.0 if unit.endswith("i") else 1000.0) ** ("KMGTPE".index(unit[0].upper()) + 1 if unit else 0)

@@ -10,6 +10,7 @@ from e2e.cluster.kind_config import (
     AUDIT_FOLDER_IN_NODE,
     AUDIT_POLICY,
     IMAGES_IN_NODE,
+    MEMORY_IN_NODE,
     POD_SUBNET,
     POLICY_IN_NODE,
     SERVICE_SUBNET,
@@ -21,7 +22,8 @@ from e2e.cluster.kind_config import (
 
 @pytest.fixture
 def text():
-    return kind_config(Path("/cache/audit"), Path("/cache/policy.yaml"), Path("/cache/images"), own_network=True)
+    paths = (Path("/cache/audit"), Path("/cache/policy.yaml"), Path("/cache/images"), Path("/cache/memory"))
+    return kind_config(*paths, own_network=True)
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def test_there_is_one_control_plane_and_the_workers(config):
 
 @pytest.mark.parametrize("own", [True, False])
 def test_pod_networking_is_left_to_us_only_where_it_is_ours(own):
-    config = yaml.safe_load(kind_config(Path("/a"), Path("/p"), Path("/i"), own_network=own))
+    config = yaml.safe_load(kind_config(Path("/a"), Path("/p"), Path("/i"), Path("/m"), own_network=own))
     assert config["networking"]["disableDefaultCNI"] is own
 
 
@@ -82,3 +84,8 @@ def test_the_key_follows_the_meaning_and_not_the_order(text, config):
 def test_every_node_sees_the_folder_of_saved_images_and_cannot_write_it(config):
     wanted = {"hostPath": "/cache/images", "containerPath": IMAGES_IN_NODE, "readOnly": True}
     assert all(wanted in node["extraMounts"] for node in config["nodes"])
+
+
+def test_one_worker_has_a_folder_that_can_be_written_where_persistent_memory_is_mounted(config):
+    wanted = {"hostPath": "/cache/memory", "containerPath": MEMORY_IN_NODE}
+    assert [wanted in node["extraMounts"] for node in config["nodes"]] == [False, False, False, True]

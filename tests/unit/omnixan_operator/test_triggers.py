@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from omnixan.edge_network.api.meta import CLAIM_LABEL
+from omnixan.edge_network.api.meta import CLAIM_LABEL, MEMORY_TIER_LABEL
 from omnixan_operator import kinds
+from omnixan_operator.decide.modules import ENFORCE_LABEL
 from omnixan_operator.desired.common import claim_value
 from omnixan_operator.keys import CLAIMS, Key, dispatch_key
 from omnixan_operator.kinds import Kind
@@ -97,6 +98,29 @@ def test_a_claim_on_a_node_wakes_its_cluster() -> None:
     assert world.keys(kinds.NODE, node_object(claim)) == {CLAIMS, EC}
     assert world.keys(kinds.NODE, node_object(claim, team="x")) == {CLAIMS}
     assert world.keys(kinds.NODE, node_object()) == {CLAIMS, EC}
+
+
+def test_the_label_of_a_tier_is_put_right_with_the_edge_node() -> None:
+    world, own = World(), Key("EdgeNode", "omnixan", "n1")
+    world.put(kinds.EDGE_CLUSTER, cluster_object())
+    world.put(kinds.EDGE_NODE, edge_node())
+    claim = claim_value("gateway", "uid-of-ec")
+    assert world.keys(kinds.NODE, node_object(claim)) == {CLAIMS, EC, own}
+    assert world.keys(kinds.NODE, node_object(claim, **{MEMORY_TIER_LABEL: "T3-file"})) == {CLAIMS, own}
+    assert world.keys(kinds.NODE, node_object(claim, **{MEMORY_TIER_LABEL: "T0-device-dax"})) == {CLAIMS, own}
+    assert world.keys(kinds.NODE, node_object(claim)) == {CLAIMS, own}
+
+
+def test_a_pod_security_level_wakes_the_clusters_of_its_namespace() -> None:
+    world = World()
+    world.put(kinds.EDGE_CLUSTER, cluster_object())
+    world.put(kinds.EDGE_CLUSTER, cluster_object(metadata=meta("other", "elsewhere")))
+    restricted = {"metadata": meta("omnixan", "", labels={ENFORCE_LABEL: "restricted"})}
+    privileged = {"metadata": meta("omnixan", "", labels={ENFORCE_LABEL: "privileged"})}
+    named = {"metadata": meta("omnixan", "", labels={ENFORCE_LABEL: "privileged", "team": "blue"})}
+    assert world.keys(kinds.NAMESPACE, restricted) == {EC}
+    assert world.keys(kinds.NAMESPACE, privileged) == {EC}
+    assert world.keys(kinds.NAMESPACE, named) == set()
 
 
 def test_labels_of_a_namespace_wake_its_unplaced_jobs() -> None:

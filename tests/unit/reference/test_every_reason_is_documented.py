@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from e2e.reference.pages import CONDITIONS, ROOT, RUNBOOKS, files, places, runbook_file, sections
-from e2e.reference.places import OF_AGENTS, PLACES, documented, documented_event
+from e2e.reference.places import OF_AGENTS, OF_MODULES, PLACES, UNSEEN, documented, documented_event
 from e2e.reference.scan import _category, _named_with_category, failures
+from omnixan.edge_network.agent import storage
+from omnixan.edge_network.agent.modules import POOL_OPEN
+from omnixan.edge_network.memory_pooling.errors import PoolError
+from omnixan.edge_network.persistent_memory import MediumError
 from omnixan_operator.reasons import Reason
 
 PARTS = ("- **Meaning** ", "- **Impact** ", "- **Diagnose** ", "- **Mend** ")
@@ -81,6 +87,22 @@ def test_reasons_of_the_agent_are_in_its_sources() -> None:
     said = set(re.findall(r'(?:twin\.say\(\s*\w+,|events\.warn\(\s*[\w.]+,)\s*"(\w+)"', text))
     assert said <= OF_AGENTS.keys(), f"add to OF_AGENTS of e2e/reference/places.py: {sorted(said - OF_AGENTS.keys())}"
     assert said >= OF_AGENTS.keys(), f"remove from OF_AGENTS of e2e/reference/places.py: {sorted(OF_AGENTS.keys() - said)}"
+
+
+def test_reasons_of_the_modules_are_those_of_their_errors() -> None:
+    errors = {kind.reason for root in (MediumError, PoolError) for kind in (root, *_below(root))}
+    own = {storage.READY, storage.EMULATION, "Opening", POOL_OPEN}
+    text = (ROOT / "node_agent/omnixan/edge_network/agent/storage.py").read_text()
+    own |= set(re.findall(r'MemoryReport\(\w+, "(\w+)"', text))
+    missing = sorted((errors | own) - OF_MODULES.keys() - UNSEEN)
+    assert not missing, f"add to OF_MODULES (or, if no condition can carry it, to UNSEEN) of places.py: {missing}"
+    assert not (OF_MODULES.keys() | UNSEEN) - errors - own, "remove them from OF_MODULES or UNSEEN of places.py"
+
+
+def _below(kind: type[Any]) -> Iterator[type[Any]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _below(child)
 
 
 @pytest.mark.parametrize("path", sorted(files()), ids=str)

@@ -4,13 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
 from typing import Any
 
+from omnixan.edge_network.agent.modules import Modules, Said
 from omnixan.edge_network.api.meta import HEARTBEAT_LABEL
 
 AGENT_READY = "AgentReady"
+NOTABLE = 0.05
+"""A figure is written again when it has changed by more than this: relative to what stands there, shares absolutely."""
+NOTABLE_SECONDS = 60.0
+"""A time is, when it is so much later."""
+FIGURES = {
+    "memory": ("used", "external", "internal", "overhead"),
+    "persistentMemory": ("used", "lastCheckpoint"),
+}
+"""By field of the status: what of it changes all the time. All else is written whenever it differs."""
 
+NOTHING = Modules()
 Status = dict[str, Any]
+
+
+class Difference(Enum):
+    """Whether what the agent says differs from what stands there."""
+
+    NONE = 0
+    FIGURES = 1
+    """Only figures: it may wait."""
+    FACTS = 2
 
 
 @dataclass(frozen=True)
@@ -25,33 +47,87 @@ class Report:
     message: str
     calibration: Mapping[str, Any] | None = None
     """How good the device is; None for a simulator."""
+    modules: Modules = NOTHING
+    """What is said of the modules."""
+
+    @property
+    def said(self) -> tuple[Said, ...]:
+        """All conditions."""
+        return (Said(AGENT_READY, self.ready, self.reason, self.message), *self.modules.conditions)
+
+    @property
+    def facts(self) -> Status:
+        """All fields but the conditions."""
+        found: Status = {"version": self.version, "backend": self.backend, "qubits": self.qubits}
+        if self.calibration is not None:
+            found["calibration"] = dict(self.calibration)
+        return found | dict(self.modules.facts)
 
 
-def desired_status(report: Report, node: Mapping[str, Any], now: str) -> Status | None:
-    """Return our share of the EdgeNode's status, or None if it stands there already.
+OURS = frozenset({AGENT_READY, "PersistentMemoryReady", "MemoryPoolReady"})
+"""Condition types that the agent writes."""
 
-    `node` is the EdgeNode as it is; `now` becomes lastTransitionTime where the condition's status changes. The
-    condition depends on nothing in spec, so a new generation alone is no reason to write.
+
+def difference(report: Report, node: Mapping[str, Any]) -> Difference:
+    """Whether the report differs from the EdgeNode as it is.
+
+    The conditions depend on nothing in spec, so a new generation alone is no difference.
     """
     status = node.get("status") or {}
-    live: Mapping[str, Any] = next((c for c in status.get("conditions") or () if c.get("type") == AGENT_READY), {})
-    ready = "True" if report.ready else "False"
-    facts: Status = {"version": report.version, "backend": report.backend, "qubits": report.qubits}
-    if report.calibration is not None:
-        facts["calibration"] = dict(report.calibration)
-    said = {"status": ready, "reason": report.reason, "message": report.message}
-    if all(status.get(name) == value for name, value in facts.items()) and all(
-        live.get(name) == value for name, value in said.items()
+    live = {c["type"]: c for c in status.get("conditions") or () if c.get("type") in OURS}
+    wanted = {said.type: {"status": str(said.ready), "reason": said.reason, "message": said.message} for said in report.said}
+    if live.keys() != wanted.keys() or any(
+        live[kind].get(name) != value for kind, fields in wanted.items() for name, value in fields.items()
     ):
-        return None
-    unchanged = live.get("status") == ready
-    condition = {
-        "type": AGENT_READY,
-        **said,
-        "lastTransitionTime": live["lastTransitionTime"] if unchanged and "lastTransitionTime" in live else now,
-        "observedGeneration": (node.get("metadata") or {}).get("generation", 0),
-    }
-    return {**facts, "conditions": [condition]}
+        return Difference.FACTS
+    facts = report.facts
+    if any(name in status and name not in facts for name in FIGURES):
+        return Difference.FACTS
+    found = [_compare(name, value, status.get(name)) for name, value in facts.items()]
+    return max(found, key=lambda one: one.value)
+
+
+def _compare(name: str, value: Any, live: Any) -> Difference:
+    figures = FIGURES.get(name)
+    if figures is None or not isinstance(live, Mapping):
+        return Difference.NONE if value == live else Difference.FACTS
+    if value.keys() != live.keys() or any(value[key] != live[key] for key in value if key not in figures):
+        return Difference.FACTS
+    changed = any(notable(live[key], value[key]) for key in figures if key in value)
+    return Difference.FIGURES if changed else Difference.NONE
+
+
+def notable(before: float | str, now: float | str) -> bool:
+    """Whether a figure has changed enough to be written: a number of bytes, a share as text, or a time as text."""
+    if isinstance(before, str) and isinstance(now, str):
+        if ":" in now:
+            return (datetime.fromisoformat(now) - datetime.fromisoformat(before)).total_seconds() >= NOTABLE_SECONDS
+        return round(abs(float(now) - float(before)), 6) > NOTABLE
+    return abs(float(now) - float(before)) > NOTABLE * abs(float(before))
+
+
+def desired_status(report: Report, node: Mapping[str, Any], now: str) -> Status:
+    """Return our share of the EdgeNode's status.
+
+    `node` is the EdgeNode as it is; `now` becomes lastTransitionTime where a condition's status changes.
+    """
+    live = {c.get("type"): c for c in (node.get("status") or {}).get("conditions") or ()}
+    generation = (node.get("metadata") or {}).get("generation", 0)
+    conditions = []
+    for said in report.said:
+        before = live.get(said.type, {})
+        unchanged = before.get("status") == str(said.ready) and "lastTransitionTime" in before
+        conditions.append(
+            {
+                "type": said.type,
+                "status": str(said.ready),
+                "reason": said.reason,
+                "message": said.message[:4096],
+                "lastTransitionTime": before["lastTransitionTime"] if unchanged else now,
+                "observedGeneration": generation,
+            }
+        )
+    return {**report.facts, "conditions": conditions}
 
 
 def lease_body(node: Mapping[str, Any], holder: str, renew_time: str, seconds: int) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from omnixan.edge_network.agent.engine import Engine
 from omnixan.edge_network.agent.events import Events
 from omnixan.edge_network.agent.memory import Memory
 from omnixan.edge_network.agent.metrics import Metrics
+from omnixan.edge_network.agent.modules import persistent_memory, together
+from omnixan.edge_network.agent.pooling import PoolOfMemory
 from omnixan.edge_network.agent.probes import Probes
 from omnixan.edge_network.agent.runner import Runner
 from omnixan.edge_network.agent.settings import Settings, SettingsError, from_environment
@@ -70,9 +72,17 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
     metrics = Metrics(settings, version)
     api = ApiServer(access)
     device = load(settings.device) if settings.device else None
-    storage = Storage(settings.memory_path, settings.memory_mode, settings.memory_size)
+    storage = Storage(settings.memory_path, settings.memory_mode, settings.memory_size, lambda: twin.look())
     memory = Memory(storage, settings.checkpoint_seconds)
-    twin = Twin(api, settings, version, memory, None if device is None else report(device))
+    pool = PoolOfMemory(settings)
+    twin = Twin(
+        api,
+        settings,
+        version,
+        memory,
+        None if device is None else report(device),
+        lambda: together(persistent_memory(storage.report()), pool.modules()),
+    )
     events = Events(api, settings.node_name)
 
     def worker_changed(ready: bool, problem: str) -> None:
@@ -121,6 +131,7 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
 
     # First of all: the fork server is started from a process that has no thread and no socket.
     await engine.start()
+    pool.open()
     if await storage.open():
         await restore()
     probes = Probes(settings.http_port, metrics, alive=alive, ready=ready)
@@ -129,7 +140,7 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
     log.info("agent %s on node %s: %s", version, settings.node_name, what)
     try:
         async with api, asyncio.TaskGroup() as group:
-            tasks = [group.create_task(part.run()) for part in (engine, twin, runner)]
+            tasks = [group.create_task(part.run()) for part in (engine, twin, runner, pool)]
             tasks.append(group.create_task(storage.run(restore)))
             await stop.wait()
             log.info("shutting down")
@@ -141,6 +152,7 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
         await probes.close()
         await engine.close()
         await storage.close()
+        pool.close()
 
 
 async def farewell(twin: Twin) -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar, cast, get_args
 from omnixan.edge_network.agent.logs import LEVELS
 from omnixan.edge_network.api.edgecluster import MAX_QUBITS
 from omnixan.edge_network.api.meta import Backend, Device
+from omnixan.edge_network.memory_pooling.pool import SMALLEST_BLOCK, STRATEGIES
 from omnixan.edge_network.persistent_memory.medium import PAGE
 from omnixan.edge_network.persistent_memory.mode import Mode
 from omnixan.edge_network.persistent_memory.sizes import parse_size
@@ -70,6 +71,14 @@ class Settings:
     """PMEM_SIZE: bytes that a new memory takes, all at once."""
     checkpoint_seconds: float
     """CHECKPOINT_INTERVAL: the longest time between two checkpoints of a loop, whatever its job asks for."""
+    pool_size: int
+    """Bytes of the pool of memory; 0 if there shall be none."""
+    block_size: int
+    """Bytes of its blocks."""
+    reuse_strategy: str
+    """Which idle block is given back first."""
+    circuit_cache: bool
+    """Whether it remembers compiled circuits."""
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -120,6 +129,10 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         checkpoint_seconds=read(
             "CHECKPOINT_INTERVAL", "300", _integer(1, 86400), "a whole number of seconds from 1 to 86400"
         ),
+        pool_size=read("POOL_SIZE", "0", parse_size, "a size such as 4Gi, in whole blocks of BLOCK_SIZE, or 0 for no pool"),
+        block_size=read("BLOCK_SIZE", "64Mi", _block, f"a power of two from {SMALLEST_BLOCK >> 10}Ki on, such as 64Mi"),
+        reuse_strategy=read("REUSE_STRATEGY", "LRU", _one_of(STRATEGIES), ", ".join(STRATEGIES)),
+        circuit_cache=read("CIRCUIT_CACHE", "true", _one_of(("true", "false")), "true or false") == "true",
     )
     if problems:
         raise SettingsError(problems)
@@ -163,5 +176,12 @@ def _path(text: str) -> str:
 def _size(text: str) -> int:
     value = parse_size(text)
     if value < MINIMUM_MEMORY or value % PAGE:
+        raise ValueError
+    return value
+
+
+def _block(text: str) -> int:
+    value = parse_size(text)
+    if value < SMALLEST_BLOCK or value & (value - 1):
         raise ValueError
     return value

@@ -6,15 +6,16 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from omnixan.edge_network.agent.apiserver import LEASES, NODES, ApiServer, RefusedError, UnreachableError
 from omnixan.edge_network.agent.backoff import Backoff
-from omnixan.edge_network.agent.conditions import Report, desired_status, lease_body
+from omnixan.edge_network.agent.conditions import Difference, Report, desired_status, difference, lease_body
 from omnixan.edge_network.agent.informer import follow
 from omnixan.edge_network.agent.memory import Memory
+from omnixan.edge_network.agent.modules import Modules
 from omnixan.edge_network.agent.outcome import micro_time
 from omnixan.edge_network.agent.settings import Settings
 
@@ -23,6 +24,8 @@ LEASE_SECONDS = 40
 """Four heartbeats: the node is taken for gone after that."""
 SETTLE_SECONDS = 3.0
 """A worker that is back within this time was not worth a message."""
+FIGURES_SECONDS = 15.0
+"""Where nothing but figures has changed, the status is written at most so often."""
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class Twin:
         version: str,
         memory: Memory,
         calibration: Mapping[str, Any] | None = None,
+        modules: Callable[[], Modules] = Modules,
     ) -> None:
         self._api = api
         self._memory = memory
@@ -51,6 +55,8 @@ class Twin:
             "the quantum worker is starting",
             calibration,
         )
+        self._modules = modules
+        self._written = float("-inf")
         self._silent_until = time.monotonic() + SETTLE_SECONDS
         self._changed = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -73,12 +79,17 @@ class Twin:
         self._silent_until = time.monotonic() + SETTLE_SECONDS if settle else 0.0
         self._changed.set()
 
+    def look(self) -> None:
+        """Look at the modules: one of them has changed."""
+        self._changed.set()
+
     async def run(self) -> None:
         """Watch the EdgeNode, publish what changes, send heartbeats; for ever."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch())
             group.create_task(self._publish())
             group.create_task(self._beat())
+            group.create_task(self._sample())
 
     async def _watch(self) -> None:
         name = self._settings.node_name
@@ -114,6 +125,12 @@ class Twin:
                 log.warning("status of EdgeNode %s: %s; again in %.1f s", self._settings.node_name, error, delay)
                 await self._pause(delay)
 
+    async def _sample(self) -> None:
+        """Look at the modules' figures now and then: nobody says when they change."""
+        while self._modules().conditions:
+            await asyncio.sleep(FIGURES_SECONDS)
+            self._changed.set()
+
     async def _pause(self, seconds: float) -> None:
         """Wait so long, or until something changes; then publish again."""
         with contextlib.suppress(TimeoutError):
@@ -129,10 +146,14 @@ class Twin:
         node = self._node
         if node is None:
             return
-        now = micro_time(time.time())[:19] + "Z"
-        status = desired_status(self._report, node, now)
-        if status is None:
+        report = replace(self._report, modules=self._modules())
+        found = difference(report, node)
+        # What may wait waits for the next look.
+        if found is Difference.NONE or (
+            found is Difference.FIGURES and time.monotonic() - self._written < FIGURES_SECONDS * 0.9
+        ):
             return
+        status = desired_status(report, node, micro_time(time.time())[:19] + "Z")
         try:
             answer = await self._api.apply_status(NODES, self._settings.namespace, self._settings.node_name, status)
         except RefusedError as error:
@@ -141,7 +162,9 @@ class Twin:
             return  # deleted meanwhile; the watch will say so, and what comes instead
         if self._node is not None:
             self._node = newer(self._node, answer)
-        log.info("AgentReady=%s: %s", self._report.ready, self._report.reason)
+        self._written = time.monotonic()
+        if found is Difference.FACTS:
+            log.info("%s", ", ".join(f"{said.type}={said.ready}: {said.reason}" for said in report.said))
 
     async def _beat(self) -> None:
         backoff = Backoff(1.0, HEARTBEAT_SECONDS)

@@ -24,6 +24,7 @@ from omnixan.edge_network.api.meta import (
     list_map,
     seconds_of,
 )
+from omnixan.edge_network.api.modules import EffectiveModules, Modules, ModulesOverride
 
 MAX_POOLS = 32
 MAX_NODES = 5000
@@ -78,7 +79,7 @@ class Agent(Model):
     image_pull_secrets: PullSecrets | None = None
     """What the kubelet shows the image registry, as in a Pod."""
     resources: Resources | None = None
-    """Requests and limits; absent: requests of 100m CPU and 256Mi, a memory limit of 2Gi."""
+    """Requests and limits; absent: requests of 100m CPU and 256Mi, a memory limit of 2Gi and what memory_pooling takes."""
     priority_class_name: DnsName | None = None
     """PriorityClass of the agents' pods; absent: the cluster's default, and they may be evicted before others."""
 
@@ -156,6 +157,8 @@ class Pool(Model):
     autonomy_duration: Duration = "40s"
     """How long a node may go without a heartbeat before its runs are made again elsewhere: it may be cut off and still
     at work."""
+    modules: ModulesOverride | None = None
+    """Differences from spec.modules."""
 
 
 class LabelExpression(Model):
@@ -213,6 +216,8 @@ class EdgeClusterSpec(Model):
     """Pools, in the order in which they are filled."""
     agent: Agent = Agent()
     """The node agent."""
+    modules: Modules | None = None
+    """What the agents do beside running jobs; absent: nothing."""
     tenants: Tenants | None = None
     """Whose jobs are taken; absent: those of the EdgeCluster's own namespace only."""
 
@@ -230,6 +235,12 @@ class PoolStatus(Model):
     """Nodes whose EdgeNode is Ready."""
     updated: int = 0
     """Nodes whose agent runs the current template."""
+    modules: EffectiveModules | None = None
+    """The modules with the values that hold in this pool; absent if it has none."""
+    persistent_memory_ready: int | None = None
+    """Nodes whose persistent memory is in use as it was asked for; absent where none was."""
+    memory_pooling_ready: int | None = None
+    """Nodes whose pool of memory is in use; absent where none was asked for."""
 
 
 class EdgeClusterStatus(Model):
@@ -250,7 +261,7 @@ class EdgeClusterStatus(Model):
     pools: Annotated[list[PoolStatus], Field(max_length=MAX_POOLS), list_map("name")] | None = None
     """Per pool."""
     conditions: Conditions | None = None
-    """Ready, NodesAvailable; Reconciling and Stalled only while true."""
+    """Ready, NodesAvailable; ModulesReady where modules are asked for; Reconciling and Stalled only while true."""
 
 
 class EdgeCluster(Model):

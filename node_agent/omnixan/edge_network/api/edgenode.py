@@ -8,10 +8,12 @@ from pydantic import Field
 
 from omnixan.edge_network.api.edgecluster import MAX_QUBITS, PoolName
 from omnixan.edge_network.api.meta import (
+    ATOMIC,
     Backend,
     Conditions,
     DecimalString,
     DnsName,
+    MemoryTier,
     Model,
     ObjectMeta,
     Tier,
@@ -89,6 +91,51 @@ class Calibration(Model):
     """By width."""
 
 
+class NodeMemory(Model):
+    """The agent's pool of memory (docs/modules.md has the definitions)."""
+
+    pool: int
+    """Bytes that it may take."""
+    used: int
+    """Bytes that are given out."""
+    external: DecimalString
+    """Share of the free memory that the largest request could not have."""
+    internal: DecimalString
+    """Share of what is given out that nobody asked for: requests are rounded up."""
+    overhead: DecimalString
+    """Resident over live bytes, minus 1."""
+
+
+class MemoryNamespace(Model):
+    """A persistent-memory namespace of the machine, as ndctl names it."""
+
+    dev: Annotated[str, Field(max_length=128)]
+    """Its name, such as namespace0.0."""
+    mode: Annotated[str, Field(max_length=128)]
+    """fsdax, devdax, raw or sector."""
+    size: int
+    """Bytes."""
+
+
+class NodePersistentMemory(Model):
+    """The agent's persistent memory."""
+
+    tier: MemoryTier | None = None
+    """How what it keeps is durable; absent while it keeps nothing."""
+    proof: Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=32, json_schema_extra=ATOMIC)] | None = (
+        None
+    )
+    """What was tried at the path, and what came of it, in order."""
+    namespaces: Annotated[list[MemoryNamespace], Field(max_length=64, json_schema_extra=ATOMIC)] | None = None
+    """Namespaces of the machine; absent if ndctl is not there."""
+    size: int | None = None
+    """Bytes of the store."""
+    used: int | None = None
+    """Bytes of it that are in use."""
+    last_checkpoint: Time | None = None
+    """When something was last made durable."""
+
+
 class EdgeNodeStatus(Model):
     """What the node is. The agent writes what it reports, the operator what it concludes."""
 
@@ -102,8 +149,13 @@ class EdgeNodeStatus(Model):
     """The widest program it takes."""
     calibration: Calibration | None = None
     """How good its device is; absent for a simulator, which is exact."""
+    memory: NodeMemory | None = None
+    """The pool of memory, where memory_pooling is on."""
+    persistent_memory: NodePersistentMemory | None = None
+    """The persistent memory, where persistent_memory is on."""
     conditions: Conditions | None = None
-    """AgentReady (by the agent); Ready and, while true, Draining (by the operator)."""
+    """AgentReady and, where they are on, PersistentMemoryReady and MemoryPoolReady (by the agent); Ready and, while true,
+    Draining (by the operator)."""
 
 
 class EdgeNode(Model):

@@ -18,6 +18,8 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 CLAIM_LABEL = "edge.omnixan.io.node-restriction.kubernetes.io/pool"
 """On a Node: which pool of which EdgeCluster claimed it. A kubelet cannot give itself a label of this prefix."""
+MEMORY_TIER_LABEL = "edge.omnixan.io.node-restriction.kubernetes.io/memory-tier"
+"""On a claimed Node: the tier at which its agent's persistent memory is durable, as its EdgeNode says."""
 CLUSTER_LABEL = f"{GROUP}/cluster"
 CLUSTER_UID_LABEL = f"{GROUP}/cluster-uid"
 POOL_LABEL = f"{GROUP}/pool"
@@ -153,6 +155,8 @@ Quantity = Annotated[
 """A Kubernetes resource quantity, such as 500m or 256Mi."""
 Tier = Literal["gateway", "compute"]
 Backend = Literal["simulator", "emulator"]
+MemoryTier = Literal["T0-device-dax", "T1-fsdax", "T2-direct", "T3-file", "emulation"]
+"""By which means persistent memory is durable, best first; emulation is not."""
 Device = Literal["boeblingen", "guadalupe", "jakarta", "lagos", "lima", "manila", "melbourne", "perth", "quito"]
 """Devices whose calibration was recorded (quantum/devices), and which can be emulated therefore."""
 

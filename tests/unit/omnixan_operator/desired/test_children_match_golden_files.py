@@ -15,6 +15,7 @@ import yaml
 from omnixan.edge_network.api.edgecluster import EdgeCluster
 from omnixan.edge_network.api.quantumjob import QuantumJob
 from omnixan_operator import kinds
+from omnixan_operator.decide.modules import judge
 from omnixan_operator.desired.daemonset import daemon_set
 from omnixan_operator.desired.edgenode import edge_node
 from omnixan_operator.desired.quantumrun import quantum_run
@@ -36,7 +37,11 @@ def children(parent: Object) -> list[Object]:
             kinds.ROLE_BINDING.identify(role_binding(cluster, "omnixan-edge-agent")),
         ]
         for pool in cluster.spec.pools:
-            made.append(kinds.DAEMON_SET.identify(daemon_set(cluster, pool, "example.invalid/agent:1")))
+            made.append(
+                kinds.DAEMON_SET.identify(
+                    daemon_set(cluster, pool, "example.invalid/agent:1", judge(cluster, pool, "privileged").given)
+                )
+            )
             node = f"node-of-{pool.name}"
             made.append(kinds.EDGE_NODE.identify(edge_node(cluster, pool.name, pool.tier, node, drain=False)))
         return made

@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 
 from omnixan.edge_network.api.edgecluster import EdgeClusterStatus
+from omnixan.edge_network.api.modules import Modules
 from omnixan_operator.decide.claiming import Assignment, ClusterPlan, Shortage
+from omnixan_operator.decide.modules import judge
 from omnixan_operator.reasons import Reason
-from omnixan_operator.status.edgecluster import Member, Problem, Seen, stalled, status
+from omnixan_operator.status.edgecluster import Member, Problem, Report, Seen, stalled, status
 from tests.unit.omnixan_operator.operator_makers import assert_clean, at, cluster, kstatus, pool
 
 NODES = {"n1": Assignment("gateway"), "n2": Assignment("gateway")}
 PLAN = ClusterPlan(2, {"gateway": 2}, NODES)
 READY = (Member("n1", "gateway", ready=True, draining=False), Member("n2", "gateway", ready=True, draining=False))
 SEEN = Seen(PLAN, READY, {"gateway": 2})
+POOL = cluster().spec.pools[0]
 
 
 def conclude(seen: Seen, **more: Any) -> tuple[str, str, dict[str, tuple[str, str]]]:
@@ -90,3 +93,51 @@ def test_an_unreadable_spec_stalls() -> None:
     wire = stalled(EdgeClusterStatus(), 4, "spec.nodes: missing", at(0)).wire()
     assert_clean(wire)
     assert kstatus(4, wire) == "Failed" and wire["phase"] == "Stalled"
+
+
+MEMORY = Modules.model_validate({"persistentMemory": {}, "memoryPooling": {"poolSize": "512Mi"}})
+DURABLE, NO_DAX, OPEN = Report(True, "Durable"), Report(False, "NoDAX"), Report(True, "PoolOpen")
+BOTH = {"persistent_memory": DURABLE, "memory_pooling": OPEN}
+WITH_MODULES = replace(SEEN, modules={"gateway": judge(cluster(modules=MEMORY.wire()), POOL, "privileged")})
+
+
+@pytest.mark.parametrize(
+    ("reports", "condition", "said"),
+    [
+        (({}, {}), ("False", "ModulesStarting"), "2 of 2 nodes have not reported yet: n1, n2"),
+        ((BOTH, {"memory_pooling": OPEN}), ("False", "ModulesStarting"), "1 of 2 nodes have not reported yet: n2"),
+        ((BOTH, BOTH), ("True", "ModulesReady"), "in use"),
+        (
+            (BOTH, BOTH | {"persistent_memory": NO_DAX}),
+            ("False", "ModulesNotReady"),
+            "persistentMemory on 1 of 2 nodes: n2 (NoDAX)",
+        ),
+        (({}, BOTH | {"memory_pooling": Report(False, "PoolTooLarge")}), ("False", "ModulesNotReady"), "n2 (PoolTooLarge)"),
+    ],
+)
+def test_modules_are_judged_by_what_agents_say(reports: Any, condition: tuple[str, str], said: str) -> None:
+    members = tuple(replace(member, reports=found) for member, found in zip(READY, reports, strict=True))
+    seen = replace(WITH_MODULES, members=members)
+    phase, verdict, conditions = conclude(seen)
+    assert (phase, verdict) == ("Ready", "Current"), "jobs run without them"
+    assert conditions["ModulesReady"] == condition
+    wire = status(cluster(nodes=2), seen, at(0)).wire()
+    assert said in next(c["message"] for c in wire["conditions"] if c["type"] == "ModulesReady")
+    of_pool = wire["pools"][0]
+    assert of_pool["modules"]["persistentMemory"]["pmemPath"] == "/mnt/pmem0"
+    assert of_pool["modules"]["memoryPooling"]["poolSize"] == "512Mi"
+    for field, module in (("persistentMemoryReady", "persistent_memory"), ("memoryPoolingReady", "memory_pooling")):
+        assert of_pool[field] == sum(module in found and found[module].ready for found in reports)
+
+
+def test_a_module_that_cannot_be_given_is_told_and_the_others_stay() -> None:
+    judged = judge(cluster(modules=MEMORY.wire()), POOL, "restricted")
+    _, _, conditions = conclude(replace(WITH_MODULES, modules={"gateway": judged}))
+    assert conditions["ModulesReady"] == ("False", "NamespaceNotPrivileged")
+    wire = status(cluster(nodes=2), replace(WITH_MODULES, modules={"gateway": judged}), at(0)).wire()
+    assert wire["pools"][0]["modules"].keys() == {"memoryPooling"} and "persistentMemoryReady" not in wire["pools"][0]
+
+
+def test_without_modules_nothing_is_said_of_them() -> None:
+    seen = replace(SEEN, modules={"gateway": judge(cluster(), POOL, "restricted")})
+    assert status(cluster(nodes=2), seen, at(0)) == status(cluster(nodes=2), SEEN, at(0))
