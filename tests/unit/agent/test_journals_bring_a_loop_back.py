@@ -17,7 +17,7 @@ from omnixan.edge_network.agent.storage import Storage
 from omnixan.edge_network.api.workload import Checkpoint
 from omnixan.edge_network.persistent_memory.errors import StoreFull
 from omnixan.edge_network.persistent_memory.memory import FILE
-from omnixan.edge_network.quantum.training_log import Pace, Resumed
+from omnixan.edge_network.quantum.training_log import GROUP_SECONDS, Pace, Resumed
 
 PRINT = "f" * 64
 RECORD = 48
@@ -50,8 +50,8 @@ def record(number: int) -> bytes:
 @pytest.mark.parametrize(
     ("checkpoint", "most", "pace"),
     [
-        (None, 300.0, Pace(None, 0.002)),
-        (Checkpoint(), 300.0, Pace(None, 0.002)),
+        (None, 300.0, Pace(None, GROUP_SECONDS)),
+        (Checkpoint(), 300.0, Pace(None, GROUP_SECONDS)),
         (Checkpoint(every_iterations=5), 300.0, Pace(5, 300.0)),
         (Checkpoint(interval="30s"), 300.0, Pace(None, 30.0)),
         (Checkpoint(interval="30s"), 10.0, Pace(None, 10.0)),
