@@ -17,7 +17,7 @@ from omnixan.edge_network.agent.storage import Storage
 from omnixan.edge_network.api.workload import Checkpoint
 from omnixan.edge_network.persistent_memory.errors import StoreFull
 from omnixan.edge_network.persistent_memory.memory import FILE
-from omnixan.edge_network.quantum.training_log import Pace, Resumed
+from omnixan.edge_network.quantum.training_log import GROUP_SECONDS, Pace, Resumed
 
 PRINT = "f" * 64
 RECORD = 48
@@ -50,8 +50,8 @@ def record(number: int) -> bytes:
 @pytest.mark.parametrize(
     ("checkpoint", "most", "pace"),
     [
-        (None, 300.0, Pace(None, 0.002)),
-        (Checkpoint(), 300.0, Pace(None, 0.002)),
+        (None, 300.0, Pace(None, GROUP_SECONDS)),
+        (Checkpoint(), 300.0, Pace(None, GROUP_SECONDS)),
         (Checkpoint(every_iterations=5), 300.0, Pace(5, 300.0)),
         (Checkpoint(interval="30s"), 300.0, Pace(None, 30.0)),
         (Checkpoint(interval="30s"), 10.0, Pace(None, 10.0)),
@@ -189,6 +189,20 @@ async def test_an_agent_knows_its_runs_letters_and_twin_in_its_next_life(tmp_pat
         memory.drop_letter("c")
         memory.put_twin(None)
         assert await storage.keys() == ["runs/b"]
+
+
+async def test_a_loop_that_came_further_since_it_was_begun_is_told_from_one_that_did_not(tmp_path: Path):
+    async with opened(tmp_path) as storage:
+        memory = Memory(storage, 300)
+        assert await memory.logged("u") == (0, 0)
+        log = await memory.journal("u", None, 0, lambda resumed: None)
+        assert log is not None
+        log.resumed(fits(log))
+        await log.keep(record(1), 1, wait=True)
+        await memory.put_run(run("u"), begun=True, restarts=1, logged=RECORD)
+        assert await memory.logged("u") == (RECORD, RECORD)
+        await log.keep(record(2), 1, wait=True)
+        assert await memory.logged("u") == (2 * RECORD, RECORD)
 
 
 async def test_what_belongs_to_runs_that_are_gone_is_swept_away(tmp_path: Path):

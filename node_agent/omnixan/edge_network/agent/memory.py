@@ -1,6 +1,6 @@
 """What of the agent is in its memory: its runs, the results that the API server does not have yet, its twin.
 
-    runs/<uid>       {"object": the QuantumRun, "begun": bool, "restarts": n}
+    runs/<uid>       {"object": the QuantumRun, "begun": bool, "restarts": n, "logged": bytes of its log when it was begun}
     letters/<uid>    {"name": …, "status": the final status}
     logs/<uid>/…     the log of an algorithm's loop (`journal`)
     twin             the EdgeNode
@@ -59,11 +59,20 @@ class Memory:
         self._checkpoint_seconds = checkpoint_seconds
         self._kept: set[str] = set()
 
-    def put_run(self, run: Object, *, begun: bool, restarts: int) -> Awaitable[bool]:
-        """Remember a run; the answer is whether it is durable."""
+    def put_run(self, run: Object, *, begun: bool, restarts: int, logged: int = 0) -> Awaitable[bool]:
+        """Remember a run; the answer is whether it is durable. `logged` as `logged()` says when it is begun."""
         uid = str(run["metadata"]["uid"])
         self._kept.add(uid)
-        return self._put(RUNS + uid, {"object": run, "begun": begun, "restarts": restarts})
+        return self._put(RUNS + uid, {"object": run, "begun": begun, "restarts": restarts, "logged": logged})
+
+    async def logged(self, uid: str) -> tuple[int, int]:
+        """Return how many bytes the log of a run has, and had when it was begun last."""
+        known = await self._get(RUNS + uid) or {}
+        try:
+            pieces = [await self._storage.get(key) for key in await self._storage.keys(prefix_of(uid))]
+            return sum(int(piece[1].get("used", 0)) for piece in pieces if piece is not None), int(known.get("logged", 0))
+        except (Corrupt, ValueError):
+            return 0, 0
 
     def put_letter(self, letter: Letter) -> Awaitable[bool]:
         """Remember a final status."""

@@ -211,13 +211,14 @@ class Runner:
         item = waiting.object or await self._fetch(waiting)
         if item is None:
             return None
-        if waiting.restarts > outcome.MAX_RESTARTS:
-            return outcome.given_up(record)
+        logged, before = await self._memory.logged(waiting.uid) if waiting.inherited else (0, 0)
+        if waiting.restarts > outcome.MAX_RESTARTS and logged <= before:
+            return outcome.given_up(record)  # a loop that comes further each time is not the reason
         usage = (item.get("status") or {}).get("usage") or {}
         record.shots = current.wasted = int(usage.get("shots", 0)) if waiting.inherited else 0
         if waiting.inherited:
             # Written before it begins: if the agent ends because of it, the next one shall know.
-            if not await self._memory.put_run(item, begun=True, restarts=waiting.restarts):
+            if not await self._memory.put_run(item, begun=True, restarts=waiting.restarts, logged=logged):
                 await self._write(current)
             record.start = time.time()
         status: Status

@@ -17,7 +17,7 @@ PIECE = 1 << 20
 if TYPE_CHECKING:
     from omnixan.edge_network.quantum.qaoa.loop import Evaluation
 
-GROUP_SECONDS = 0.002
+GROUP_SECONDS = 0.005
 """Evaluations of so short a time are handed out together, unless the pace says otherwise."""
 
 

@@ -48,6 +48,18 @@ class Life:
         return {c.type: (c.status, c.reason) for c in self.job.status.conditions or ()}
 
 
+def test_a_loop_that_went_on_says_from_which_iteration_until_another_attempt_is_made() -> None:
+    life = Life()
+    life.write(status.started(life.job, START, 7, at(0)))
+    went_on = replace(RUN, state="Running", resumed_from=41)
+    assert life.write(status.followed(life.job, Follow(went_on), None, 7, at(1)))["resumedFromIteration"] == 41
+    assert "resumedFromIteration" not in life.write(status.started(life.job, replace(START, attempt=2), 7, at(2)))
+    done = replace(went_on, state="Succeeded", attempt=2, resumed_from=42)
+    assert life.write(status.finished(life.job, Finish(done), RESULT, None, 7, at(3)))["resumedFromIteration"] == 42
+    ended = replace(went_on, state="Failed", error=FAILURE)
+    assert life.write(status.failed(job(), Fail(FAILURE, ended), TWO, 7, at(3)))["resumedFromIteration"] == 41
+
+
 def test_a_job_from_creation_to_result() -> None:
     life = Life()
     wire = life.write(status.waiting(life.job, Await(Reason.ANALYZING, "at work"), at(0)))
