@@ -7,14 +7,12 @@ others, and each arrival wakes all that wait; 850 objects took 10 s. When all is
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
-import os
 from typing import Any
 
 import kopf
 
 from omnixan.edge_network.api.meta import GROUP, MANAGED_BY
+from omnixan_operator.credentials import Login
 from omnixan_operator.feed import Feed
 from omnixan_operator.forgetful import NoDiffBase
 from omnixan_operator.kinds import WATCHED, Kind
@@ -51,7 +49,7 @@ def operator_settings() -> kopf.OperatorSettings:
 def registry(feed: Feed, resync: Resync) -> kopf.OperatorRegistry:
     """kopf's handlers, in a registry of their own."""
     handlers = kopf.OperatorRegistry()
-    kopf.on.login(registry=handlers, id="login")(_login)
+    kopf.on.login(registry=handlers, id="login")(Login().login)
     for kind in WATCHED:
         _watch(handlers, kind, feed, resync)
     return handlers
@@ -68,14 +66,3 @@ def _watch(handlers: kopf.OperatorRegistry, kind: Kind, feed: Feed, resync: Resy
             resync.listed_again(kind)
 
     kopf.on.event(kind.group, kind.version, kind.plural, registry=handlers, id=f"feed-{kind.plural}")(on_event)
-
-
-async def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """From KUBECONFIG if it is set, else the pod's service account, by address: cluster DNS may be down."""
-    if os.environ.get("KUBECONFIG"):
-        return await asyncio.to_thread(kopf.login_with_kubeconfig, **kwargs)
-    found = await asyncio.to_thread(kopf.login_with_service_account, **kwargs)
-    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-    if found is None or not host:
-        return found
-    return dataclasses.replace(found, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
