@@ -15,6 +15,8 @@ import aiohttp
 from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
 
+from omnixan_operator import credentials
+from omnixan_operator.credentials import ServiceAccount
 from omnixan_operator.kinds import Kind, Object
 from omnixan_operator.metrics import Metrics
 from omnixan_operator.store import uid_of
@@ -58,7 +60,7 @@ class InvalidError(ApiError):
 
 
 class ForbiddenError(ApiError):
-    """401, 403: the operator may not do this (or the namespace is being deleted)."""
+    """403: the operator may not do this (or the namespace is being deleted)."""
 
 
 class Known(NamedTuple):
@@ -83,7 +85,10 @@ class NotLeadingError(ApiError):
 
 
 class TransientError(ApiError):
-    """No answer, or 5xx: the same request may succeed later."""
+    """No answer, 5xx, or 401: the same request may succeed later.
+
+    401 says nothing about rights: the token ran out, and the kubelet has not replaced it yet.
+    """
 
 
 def classify(code: int, body: bytes, retry_after: str | None) -> ApiError:
@@ -103,7 +108,7 @@ def classify(code: int, body: bytes, retry_after: str | None) -> ApiError:
         return InvalidError(message, code)
     if code == 403 and f"'{LEADER_POLICY}'" in message:
         return NotLeadingError(message, code)
-    if code in (401, 403):
+    if code == 403:
         return ForbiddenError(message, code)
     if code == 429:
         return TooManyRequestsError(message, code, delay or 1.0)
@@ -116,7 +121,10 @@ async def load_configuration() -> Any:
     if path := os.environ.get("KUBECONFIG"):
         await kubernetes_config.load_kube_config(config_file=path, client_configuration=configuration)
     else:
-        kubernetes_config.load_incluster_config(client_configuration=configuration)
+        account = ServiceAccount(credentials.SERVICE_ACCOUNT)
+        configuration.host, configuration.ssl_ca_cert = credentials.server(), str(account.authority)
+        configuration.refresh_api_key_hook = account
+        account(configuration)
     # No look into netrc and for proxies, as kopf: before every request it cost two changes of thread.
     configuration.client_session_kwargs = {"trust_env": False}
     return configuration
@@ -130,6 +138,8 @@ class ApiServer:
         self._may_write = may_write
         self._client = kubernetes_client.ApiClient(configuration)
         self._client.user_agent = FIELD_MANAGER
+        hook = configuration.refresh_api_key_hook
+        self._account = hook if isinstance(hook, ServiceAccount) else None
         self._metrics = metrics
         self._slots = asyncio.Semaphore(CONCURRENT_REQUESTS)
 
@@ -227,23 +237,41 @@ class ApiServer:
         accept: str = "application/json",
     ) -> Object:
         headers = {"Accept": accept} | ({"Content-Type": content} if body is not None else {})
+        code, data, retry_after = await self._send(method, verb, kind, path, query, headers, body)
+        if code == 401 and self._account is not None:  # the token may have been replaced on disk since it was read
+            self._account.forget()
+            code, data, retry_after = await self._send(method, verb, kind, path, query, headers, body)
+        if code >= 400:
+            raise classify(code, data, retry_after)
+        result: Object = json.loads(data)
+        return result
+
+    async def _send(
+        self,
+        method: str,
+        verb: str,
+        kind: Kind,
+        path: str,
+        query: dict[str, str] | None,
+        headers: dict[str, str],
+        body: Object | None,
+    ) -> tuple[int, bytes, str | None]:
+        """HTTP status, body and Retry-After of one request. Raises TransientError if there is no answer."""
         code = 0
         try:
             async with self._slots:
                 _, url, headers, _, _ = await self._client.param_serialize(
-                    method, path, query_params=list((query or {}).items()), header_params=headers,
+                    method, path, query_params=list((query or {}).items()), header_params=dict(headers),
                     auth_settings=["BearerToken"],
                 )  # fmt: skip
                 if method != "GET" and not self._may_write():
                     raise NotLeadingError(f"{verb} {path}: this operator does not lead")
                 answer = await self._client.call_api(method, url, headers, body, _request_timeout=REQUEST_TIMEOUT)
                 code = answer.status
-                data: bytes = await answer.read()
+                return code, await answer.read(), answer.getheader("Retry-After")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if self._account is not None and isinstance(error, aiohttp.ClientConnectorCertificateError):
+                self._account.renew_authority(self._client.rest_client.ssl_context)
             raise TransientError(f"{verb} {path}: {type(error).__name__}: {error}") from error
         finally:
             self._metrics.api_requests.labels(verb, kind.name, str(code)).inc()
-        if code >= 400:
-            raise classify(code, data, answer.getheader("Retry-After"))
-        result: Object = json.loads(data)
-        return result

@@ -8,15 +8,14 @@ also says when a list is complete (docs/decisions/0007). kopf writes nothing to 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
-import os
 from typing import Any
 
 import kopf
 from kopf._cogs.clients import watching  # the stream that kopf feeds its own queues from; it has no other name
 
 from omnixan.edge_network.api.meta import GROUP, MANAGED_BY
+from omnixan_operator.credentials import Login
 from omnixan_operator.feed import Feed
 from omnixan_operator.kinds import WATCHED, Kind
 from omnixan_operator.resync import Resync
@@ -53,7 +52,7 @@ def operator_settings() -> kopf.OperatorSettings:
 def registry() -> kopf.OperatorRegistry:
     """What kopf calls, in a registry of its own: the login, and nothing else."""
     handlers = kopf.OperatorRegistry()
-    kopf.on.login(registry=handlers, id="login")(_login)
+    kopf.on.login(registry=handlers, id="login")(Login().login)
     return handlers
 
 
@@ -78,14 +77,3 @@ async def _follow(kind: Kind, feed: Feed, resync: Resync, settings: kopf.Operato
         except Exception as error:  # kopf has tried for long; without a watch we would be blind
             logger.warning("the watch of %s ended and begins anew in %g s: %r", kind.plural, AGAIN, error)
         await asyncio.sleep(AGAIN)
-
-
-async def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """From KUBECONFIG if it is set, else the pod's service account, by address: cluster DNS may be down."""
-    if os.environ.get("KUBECONFIG"):
-        return await asyncio.to_thread(kopf.login_with_kubeconfig, **kwargs)
-    found = await asyncio.to_thread(kopf.login_with_service_account, **kwargs)
-    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-    if found is None or not host:
-        return found
-    return dataclasses.replace(found, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")

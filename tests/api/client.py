@@ -101,6 +101,11 @@ class Kube:
             session.headers["Authorization"] = token
         return cls(session, settings.host, namespace)
 
+    @property
+    def host(self) -> str:
+        """The API server's URL."""
+        return self._host
+
     def within(self, namespace: str) -> Kube:
         """The same user in another namespace."""
         return Kube(self._session, self._host, namespace)

@@ -8,11 +8,12 @@ AUTHENTICATION = "authentication.k8s.io/v1"
 
 
 def token(kube: Kube, account: str, bound_to: Object | None = None) -> str:
-    """A token of an account in the client's namespace; `bound_to`: the pod in whose hands it is."""
+    """A token of an account in the client's namespace; `bound_to`: the pod in whose hands it is, or a Secret."""
     spec: Object = {"expirationSeconds": 3600}
     if bound_to is not None:
         metadata = bound_to["metadata"]
-        spec["boundObjectRef"] = {"kind": "Pod", "apiVersion": "v1", "name": metadata["name"], "uid": metadata["uid"]}
+        reference = {"kind": bound_to["kind"], "apiVersion": "v1"}
+        spec["boundObjectRef"] = reference | {"name": metadata["name"], "uid": metadata["uid"]}
     request = {"apiVersion": AUTHENTICATION, "kind": "TokenRequest", "spec": spec}
     path = kube.path("v1", "ServiceAccount", account, "token")
     answer: str = kube.request("POST", path, request)["status"]["token"]

@@ -232,14 +232,14 @@ class Lab:
         token = self.kube.request("POST", path, request)["status"]["token"]
         (self.folder / "token").write_text(token)
 
-    def own_kubeconfig(self, server: str | None = None) -> Path:
-        """A kubeconfig of the agents' user, for this server or the real one."""
+    def own_kubeconfig(self, server: str | None = None, token: str = "token") -> Path:
+        """A kubeconfig of the agents' user, for this server or the real one; `token`: its file, in this lab's folder."""
         config = yaml.safe_load(self.kubeconfig.read_text())
         context = next(c["context"] for c in config["contexts"] if c["name"] == config["current-context"])
         cluster = next(c["cluster"] for c in config["clusters"] if c["name"] == context["cluster"])
         own = {
             "clusters": [{"name": "c", "cluster": cluster | ({"server": server} if server else {})}],
-            "users": [{"name": "u", "user": {"tokenFile": "token"}}],
+            "users": [{"name": "u", "user": {"tokenFile": token}}],
             "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
             "current-context": "x",
         }

@@ -11,12 +11,15 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from omnixan.edge_network.api.meta import API_VERSION, CLAIM_LABEL, HEARTBEAT_LABEL
+from omnixan.edge_network.quantum.devices import load
+from omnixan.edge_network.quantum.emulator import calibration
 from tests.api.client import Kube, Object, RefusedError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -63,6 +66,9 @@ def process(module: str, *arguments: str, log: Path, **environment: str) -> subp
 class Operator:
     """The real operator, as a process."""
 
+    command: tuple[str, ...] = ("omnixan_operator.main",)
+    """The module that is run, and its arguments."""
+
     def __init__(self, kubeconfig: Path, socket: Path, log: Path, **environment: str) -> None:
         """`environment` is added to what the process gets."""
         self._environment = {
@@ -80,7 +86,7 @@ class Operator:
     def start(self) -> None:
         """Start it and wait until it is ready."""
         seen = self.log.stat().st_size if self.log.exists() else 0
-        self._process = process("omnixan_operator.main", log=self.log, **self._environment)
+        self._process = process(*self.command, log=self.log, **self._environment)
         self._port = wait("the operator says its port", lambda: self._said_port(seen))
         wait("the operator is ready", lambda: self._get("/readyz").ok)
 
@@ -151,6 +157,13 @@ def micro_time() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+@cache
+def _reported(device: str) -> Object:
+    """What the agent of a recorded device says about it."""
+    found = load(device)
+    return {"backend": "emulator", "qubits": found.width, "calibration": calibration.report(found)}
+
+
 RESULT = {
     "summary": {
         "shots": 4,
@@ -170,6 +183,8 @@ class Agents:
     def __init__(self, kube: Kube) -> None:
         self.kube = kube
         self.qubits: dict[str, int] = {}
+        self.devices: dict[str, str] = {}
+        """Recorded devices that nodes emulate; the others are simulators."""
         self._works = True
         self._stepping = threading.Lock()
         self._stop = threading.Event()
@@ -214,10 +229,10 @@ class Agents:
 
     def report(self, name: str, node: Object, ready: bool = True) -> None:
         """The agent's part of an EdgeNode's status, and its first Lease; only when they change."""
-        qubits = self.qubits.get(name, 8)
+        facts = self._facts(name)
         status = node.get("status", {})
         reported = {c["type"]: c["status"] for c in status.get("conditions", ())}.get("AgentReady")
-        if (reported, status.get("qubits")) == (str(ready), qubits):
+        if reported == str(ready) and all(status.get(fact) == value for fact, value in facts.items()):
             return
         self.beat(name, node["metadata"]["uid"])
         condition = {
@@ -228,8 +243,13 @@ class Agents:
             "lastTransitionTime": micro_time()[:19] + "Z",
             "observedGeneration": 0,
         }
-        status = {"version": "0.0.0", "backend": "simulator", "qubits": qubits, "conditions": [condition]}
-        self._status("EdgeNode", name, status)
+        self._status("EdgeNode", name, facts | {"conditions": [condition]})
+
+    def _facts(self, name: str) -> Object:
+        facts: Object = {"version": "0.0.0", "backend": "simulator", "qubits": self.qubits.get(name, 8)}
+        if name in self.devices:
+            facts |= _reported(self.devices[name])
+        return facts
 
     def beat(self, name: str, uid: str, seconds: int = HELD) -> None:
         """Renew a node's Lease, by default for longer than any test takes."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ from aiohttp import web
 
 from omnixan.edge_network.agent import apiserver
 from omnixan.edge_network.agent.apiserver import RUNS, ApiServer, RefusedError, UnreachableError
-from omnixan.edge_network.agent.credentials import Credentials, TokenFile
+from omnixan.edge_network.agent.credentials import Credentials, TokenFile, find
 from tests.unit.agent.loopback import served
+from tests.unit.authorities import made, secured
 
 
 async def test_a_list_of_several_pages_is_whole():
@@ -132,6 +135,56 @@ async def test_a_token_that_stays_refused_is_tried_once_more_only(tmp_path: Path
         with pytest.raises(RefusedError):
             await api.get(RUNS, "ns", "x")
     assert len(requests) == 2
+
+
+async def test_a_watch_that_is_refused_with_an_old_token_begins_again_with_the_new_one(tmp_path: Path):
+    file = tmp_path / "token"
+    file.write_text("old")
+
+    async def expects_new(request: web.Request) -> web.Response:
+        if request.headers["Authorization"] == "Bearer new":
+            return web.Response(text='{"type": "BOOKMARK"}\n')
+        file.write_text("new")
+        return web.json_response({"reason": "Unauthorized"}, status=401)
+
+    async with served(expects_new, TokenFile(file)) as api:
+        assert [event async for event in api.watch(RUNS, "ns", "", "7")] == [{"type": "BOOKMARK"}]
+
+
+async def test_a_watch_whose_token_stays_refused_says_so(tmp_path: Path):
+    (tmp_path / "token").write_text("old")
+
+    async def never(_: web.Request) -> web.Response:
+        return web.json_response({"reason": "Unauthorized"}, status=401)
+
+    async with served(never, TokenFile(tmp_path / "token")) as api:
+        with pytest.raises(RefusedError) as caught:
+            async for _ in api.watch(RUNS, "ns", "", "7"):
+                pass
+        assert caught.value.status == 401
+
+
+async def test_a_new_authority_is_trusted_once_its_file_is_there(tmp_path: Path):
+    before, after, pod = made(tmp_path, "before"), made(tmp_path, "after"), tmp_path / "serviceaccount"
+    pod.mkdir()
+    (pod / "token").write_text("t")
+    shutil.copy(before / "ca.crt", pod)
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({})
+
+    async with contextlib.AsyncExitStack() as stack:
+        async with secured(answer, before) as port:
+            access = find({"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(port)}, pod)
+            api = await stack.enter_async_context(ApiServer(access))
+            await api.get(RUNS, "ns", "x")
+        await stack.enter_async_context(secured(answer, after, port))
+        with pytest.raises(UnreachableError, match="Certificate"):
+            await api.get(RUNS, "ns", "x")
+        shutil.copy(after / "ca.crt", pod)
+        with pytest.raises(UnreachableError, match="Certificate"):
+            await api.get(RUNS, "ns", "x")
+        assert await api.get(RUNS, "ns", "x") == {}
 
 
 async def test_a_status_is_replaced_whole_and_only_of_the_object_with_that_uid():

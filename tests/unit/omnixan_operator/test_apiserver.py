@@ -16,7 +16,7 @@ from omnixan_operator.kinds import CONFIG_MAP, DAEMON_SET, NODE, QUANTUM_JOB
     ("code", "reason", "kind"),
     [
         (400, "BadRequest", apiserver.InvalidError),
-        (401, "Unauthorized", apiserver.ForbiddenError),
+        (401, "Unauthorized", apiserver.TransientError),
         (403, "Forbidden", apiserver.ForbiddenError),
         (404, "NotFound", apiserver.NotFoundError),
         (409, "AlreadyExists", apiserver.AlreadyExistsError),

@@ -131,13 +131,18 @@ class ApiServer:
             "timeoutSeconds": str(int(WATCH_SECONDS * random.uniform(0.8, 1.2))),  # noqa: S311 - spread, no secret
         }
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=SILENCE_SECONDS)
-        try:
-            async with self._send("GET", resource.path(namespace), query, timeout=timeout) as response:
-                await self._check(response)
-                async for line in _lines(response):
-                    yield json.loads(line)
-        except (aiohttp.ClientError, CredentialsError, OSError, ValueError) as error:
-            raise UnreachableError(f"watch of {resource.plural}: {_say(error)}") from error
+        for retry_unauthorized in (True, False):
+            try:
+                async with self._send("GET", resource.path(namespace), query, timeout=timeout) as response:
+                    if response.status == 401 and retry_unauthorized:
+                        self._credentials.forget_token()
+                        continue
+                    await self._check(response)
+                    async for line in _lines(response):
+                        yield json.loads(line)
+                    return
+            except (aiohttp.ClientError, CredentialsError, OSError, ValueError) as error:
+                raise self._unreachable(f"watch of {resource.plural}", error) from error
 
     async def replace_status(
         self, resource: Resource, namespace: str, name: str, uid: str, status: Mapping[str, Any]
@@ -197,8 +202,13 @@ class ApiServer:
                 if error.status != 401 or not retry_unauthorized:
                     raise
             except (aiohttp.ClientError, CredentialsError, OSError, ValueError) as error:
-                raise UnreachableError(f"{method} {path}: {_say(error)}") from error
+                raise self._unreachable(f"{method} {path}", error) from error
         raise AssertionError("unreachable")
+
+    def _unreachable(self, what: str, error: Exception) -> UnreachableError:
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            self._credentials.renew_authority()
+        return UnreachableError(f"{what}: {_say(error)}")
 
     def _send(
         self,

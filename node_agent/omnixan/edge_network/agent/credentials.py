@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import os
 import ssl
 import tempfile
@@ -65,11 +66,19 @@ class Credentials:
     server: str
     tls: ssl.SSLContext | None
     token: Callable[[], str] | None
+    authority: Path | None = None
+    """The file of the certificate authorities, if they are in one."""
 
     def forget_token(self) -> None:
         """After a 401: take the token from disk again."""
         if isinstance(self.token, TokenFile):
             self.token.forget()
+
+    def renew_authority(self) -> None:
+        """After a certificate was refused: trust what is in the CA's file now, too; what was trusted stays so."""
+        if self.tls is not None and self.authority is not None:
+            with contextlib.suppress(OSError, ssl.SSLError):  # it is being replaced; the next failure reads it again
+                self.tls.load_verify_locations(cafile=str(self.authority))
 
 
 def find(environment: Mapping[str, str], account: Path = SERVICE_ACCOUNT) -> Credentials:
@@ -79,13 +88,13 @@ def find(environment: Mapping[str, str], account: Path = SERVICE_ACCOUNT) -> Cre
     host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
         raise CredentialsError("neither KUBECONFIG nor KUBERNETES_SERVICE_HOST is set: run it in a pod, or set KUBECONFIG")
-    token = TokenFile(account / "token")
+    token, authority = TokenFile(account / "token"), account / "ca.crt"
     token()
     try:
-        tls = ssl.create_default_context(cafile=str(account / "ca.crt"))
+        tls = ssl.create_default_context(cafile=str(authority))
     except (OSError, ssl.SSLError) as error:
-        raise CredentialsError(f"cannot read the CA {account / 'ca.crt'}: {error}") from error
-    return Credentials(f"https://{f'[{host}]' if ':' in host else host}:{port}", tls, token)
+        raise CredentialsError(f"cannot read the CA {authority}: {error}") from error
+    return Credentials(f"https://{f'[{host}]' if ':' in host else host}:{port}", tls, token, authority)
 
 
 def from_kubeconfig(path: Path) -> Credentials:
@@ -116,7 +125,9 @@ def from_config(config: dict[str, Any], path: Path) -> Credentials:
         token = TokenFile(path.parent / name)
         token()
     tls = _tls(cluster, user, path) if server.startswith("https://") else None
-    return Credentials(server.rstrip("/"), tls, token)
+    inline, file = "certificate-authority-data" in cluster, cluster.get("certificate-authority")
+    authority = path.parent / file if isinstance(file, str) and not inline else None
+    return Credentials(server.rstrip("/"), tls, token, authority)
 
 
 def _entry(config: dict[str, Any], section: str, name: object, kind: str, path: Path) -> dict[str, Any]:

@@ -66,20 +66,26 @@ class Reader:
 
     async def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
         """One answer as text, up to MAX_ANSWER bytes. Raises ReadError."""
-        assert self._session is not None, "use it as a context manager"
         url = self._credentials.server + path + (f"?{urlencode(query)}" if query else "")
+        status, body = await self._get(url)
+        if status == 401:  # the token may have been replaced on disk since it was read
+            self._credentials.forget_token()
+            status, body = await self._get(url)
+        if status >= 300:
+            raise ReadError(status, _message(body) or f"HTTP {status}")
+        return body
+
+    async def _get(self, url: str) -> tuple[int, str]:
+        assert self._session is not None, "use it as a context manager"
         try:
             headers = {"Accept": "*/*"}
             if self._credentials.token is not None:
                 headers["Authorization"] = f"Bearer {self._credentials.token()}"
             async with self._session.get(url, headers=headers, allow_redirects=False) as response:
-                body = await _read(response)
+                return response.status, await _read(response)
         except (aiohttp.ClientError, CredentialsError, OSError) as error:
             said = "no answer in time" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
             raise ReadError(0, said) from error
-        if response.status >= 300:
-            raise ReadError(response.status, _message(body) or f"HTTP {response.status}")
-        return body
 
 
 async def _read(response: aiohttp.ClientResponse) -> str:
