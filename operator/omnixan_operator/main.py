@@ -23,7 +23,6 @@ from omnixan_operator.decide.election import DURATION
 from omnixan_operator.election import Elector, LeadershipLostError, identity
 from omnixan_operator.events import Recorder
 from omnixan_operator.feed import Feed
-from omnixan_operator.forgetful import NoMemories
 from omnixan_operator.http import Endpoint
 from omnixan_operator.keys import RECONCILED, Key
 from omnixan_operator.kinds import EDGE_CLUSTER, Kind
@@ -112,17 +111,18 @@ async def _inform(api: ApiServer, feed: Feed, resync: Resync, identity: str, sto
             if await _stopped_within(stop, 2.0):
                 return
     others = asyncio.all_tasks()
+    settings = watch.operator_settings()
     tasks = await kopf.spawn_tasks(
-        registry=watch.registry(feed, resync),
-        settings=watch.operator_settings(),
-        memories=NoMemories(),
+        registry=watch.registry(),
+        settings=settings,
         clusterwide=True,
         stop_flag=stop,
         # Without it kopf asks for the user's name, and the user of the container has none.
         identity=cast(Any, identity),
     )
     _listen_to_signals(stop)
-    await kopf.run_tasks(tasks, ignored=others)
+    following = asyncio.create_task(watch.follow(feed, resync, settings), name="watches")
+    await kopf.run_tasks([*tasks, following], ignored=others)
     if not stop.is_set():
         raise PartDiedError("kopf ended by itself")
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from omnixan_operator import kinds
 from omnixan_operator.kinds import Kind, Object
-from omnixan_operator.trim import share
 
 
 class Packed(NamedTuple):
@@ -41,5 +40,5 @@ def pack(obj: Object) -> Packed:
 
 def unpack(packed: Packed) -> Object:
     """The object that was packed: an equal one, not the same."""
-    obj: Object = share(json.loads(zlib.decompress(packed.data)))
+    obj: Object = json.loads(zlib.decompress(packed.data))
     return obj

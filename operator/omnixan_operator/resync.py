@@ -18,18 +18,14 @@ from omnixan_operator.apiserver import ApiError, ApiServer, Known, NotFoundError
 from omnixan_operator.feed import Feed
 from omnixan_operator.kinds import WATCHED, Kind, Object
 from omnixan_operator.metrics import Metrics
-from omnixan_operator.store import Store, uid_of
+from omnixan_operator.store import Store
 
 logger = logging.getLogger(__name__)
 
-POLL = 0.05
-IMPATIENT = 3.0
-"""Seconds without an arrival after which what has not come in is looked up: it may have been deleted meanwhile."""
 PERIOD = 600.0
-"""Seconds from one comparison of a kind to the next; the first ones are spread over the same time. A list that is empty
-makes no event, so this is also how late the loss of a kind's last objects is noticed."""
+"""Seconds from one comparison of a kind to the next; the first ones are spread over the same time."""
 SETTLE = 5.0
-"""Seconds after the first event of a new list, by which the list has been read."""
+"""Seconds after a new list until the comparison: what was deleted meanwhile is seen by the new watch by then."""
 
 
 class Resync:
@@ -42,58 +38,30 @@ class Resync:
         self._metrics = metrics
         self._due: dict[Kind, float] = {}
         self._changed = asyncio.Event()
+        self._listed: set[Kind] = set()
+        self._complete = asyncio.Event()
 
     async def wait_until_complete(self) -> None:
-        """Return when everything that exists now has come in; then the feed is started."""
-        missing = {kind: await self._everything(kind) for kind in WATCHED}
-        loop = asyncio.get_running_loop()
-        last, since = -1, loop.time()
-        while count := sum(map(len, missing.values())):
-            if count != last:
-                last, since = count, loop.time()
-            elif loop.time() > since + IMPATIENT:
-                await self._fetch(missing)
-            await asyncio.sleep(POLL)
-            for kind, known in missing.items():
-                # From the end: what comes in comes in the list's order, as a rule, so most looks end at once.
-                while known and self._store.knows(kind, *known[-1][:3]):
-                    known.pop()
+        """Return when everything that existed at the start has come in; then the feed is started."""
+        await self._complete.wait()
         self._feed.start()
 
-    async def _everything(self, kind: Kind) -> list[Known]:
-        while True:
-            try:
-                return (await self._api.list_known(kind))[0]
-            except ApiError as error:
-                logger.warning("waiting for the list of %s: %s", kind.plural, error)
-                await asyncio.sleep(1.0)
-
-    async def _fetch(self, missing: dict[Kind, list[Known]]) -> None:
-        for kind, objects in missing.items():
-            for known in objects:
-                if self._store.knows(kind, *known[:3]):
-                    continue
-                try:
-                    found = await self._api.get(kind, known.namespace, known.name)
-                    self._feed.put(kind, found)
-                    if uid_of(found) != known.uid:
-                        self._feed.gone(kind, _remains(known))
-                except NotFoundError:
-                    self._feed.gone(kind, _remains(known))
-                except ApiError as error:
-                    logger.warning("waiting for %s %s/%s: %s", kind.name, known.namespace, known.name, error)
-
-    def listed_again(self, kind: Kind) -> None:
-        """kopf has listed this kind anew."""
-        self._due[kind] = min(self._due.get(kind, float("inf")), asyncio.get_running_loop().time() + SETTLE)
-        self._changed.set()
+    def listed(self, kind: Kind) -> None:
+        """kopf has listed this kind, and all of the list has come in: for the first time, or anew."""
+        if kind in self._listed:
+            self._due[kind] = min(self._due.get(kind, float("inf")), asyncio.get_running_loop().time() + SETTLE)
+            self._changed.set()
+            return
+        self._listed.add(kind)
+        if len(self._listed) == len(WATCHED):
+            self._complete.set()
 
     async def run(self) -> None:
-        """Wait for the first list, then compare what is due, for ever."""
+        """Wait for the first lists, then compare what is due, for ever."""
         await self.wait_until_complete()
         loop = asyncio.get_running_loop()
         step = PERIOD / len(WATCHED)
-        self._due = {kind: loop.time() + step * (i + 1) for i, kind in enumerate(WATCHED)}
+        self._due = {kind: loop.time() + step * (i + 1) for i, kind in enumerate(WATCHED)} | self._due
         while True:
             kind = min(WATCHED, key=lambda k: self._due[k])
             self._changed.clear()

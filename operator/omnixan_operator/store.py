@@ -7,6 +7,7 @@ it back either.
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from omnixan_operator import kinds
 from omnixan_operator.desired.common import claim_mark
 from omnixan_operator.kinds import Kind, Object
 from omnixan_operator.packing import Packed, is_settled, pack, unpack
-from omnixan_operator.trim import trim
+from omnixan_operator.trim import share, trim
 
 MAX_TOMBSTONES = 20_000
 
@@ -188,12 +189,14 @@ class Store:
 
     def put(self, kind: Kind, obj: Object) -> Change | None:
         """Take in an object; None if it is not newer, or if nothing that is kept of it changed."""
-        place = (namespace_of(obj), name_of(obj))
+        place = (sys.intern(namespace_of(obj)), name_of(obj))
         version = version_of(obj)
         entry = self._objects[kind].get(place)
         if (entry is not None and version <= _identity(entry)[1]) or version <= self._gone.get(uid_of(obj), -1):
             return None
         old, new = _open(entry), trim(kind, obj)
+        if not is_settled(kind, new):
+            new = share(new)
         self._replace(kind, place, old, new)
         return Change(kind, old, new) if old is None or _essence(old) != _essence(new) else None
 

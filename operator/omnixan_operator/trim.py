@@ -40,9 +40,8 @@ _KUBECTL_COPY = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def trim(kind: Kind, obj: Object) -> Object:
-    """The part of `obj` that the operator reads; never changes `obj` itself."""
-    kept: Object = share(_TRIMS.get(kind, _plain)(obj))
-    return kept
+    """The part of `obj` that the operator reads, with values of `obj` in it; never changes `obj` itself."""
+    return _TRIMS.get(kind, _plain)(obj)
 
 
 def share(value: Any) -> Any:

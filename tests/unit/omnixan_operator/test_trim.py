@@ -7,7 +7,7 @@ import json
 from omnixan.edge_network.api.quantumjob import QuantumJob
 from omnixan.edge_network.api.quantumrun import QuantumRun
 from omnixan_operator import kinds
-from omnixan_operator.trim import DIGEST, TRIMMED, trim
+from omnixan_operator.trim import DIGEST, TRIMMED, share, trim
 from tests.unit.omnixan_operator.operator_makers import Object, job_object, meta
 
 
@@ -84,7 +84,7 @@ def test_what_kubectl_remembers_is_dropped() -> None:
 
 def test_equal_strings_of_two_objects_are_one() -> None:
     text = '{"metadata": {"name": "a", "labels": {"role of it": "gateway of it"}}, "spec": {"clusterRef": {"name": "b c"}}}'
-    one, other = (trim(kinds.QUANTUM_JOB, json.loads(text)) for _ in range(2))
+    one, other = (share(trim(kinds.QUANTUM_JOB, json.loads(text))) for _ in range(2))
     assert one == other and one is not other
     (key,), (same,) = one["metadata"]["labels"], other["metadata"]["labels"]
     assert key is same
