@@ -53,10 +53,18 @@ def at_least(name: str, value: float, limit: float, unit: str) -> dict[str, Any]
     return {"figure": name, "measured": value, "limit": limit, "unit": unit, "met": value >= limit, "atLeast": True}
 
 
+def noted(name: str, value: float, unit: str) -> dict[str, Any]:
+    """One row of a table: a figure without an aim, which says how another is to be read."""
+    return {"figure": name, "measured": value, "unit": unit}
+
+
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown of verdict rows."""
     lines = ["| figure | measured | aim | met |", "| --- | ---: | ---: | --- |"]
     for r in rows:
+        if "limit" not in r:
+            lines.append(f"| {r['figure']} | {r['measured']:g} {r['unit']} | – | – |")
+            continue
         unit, met = r["unit"], "yes" if r["met"] else "no"
         sign = "≥" if r.get("atLeast") else "≤"
         lines.append(f"| {r['figure']} | {r['measured']:g} {unit} | {sign} {r['limit']:g} {unit} | {met} |")

@@ -13,9 +13,9 @@ Object = dict[str, Any]
 _MANAGED = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
-    """One resource of the Kubernetes API."""
+    """One resource of the Kubernetes API. Each is there once and equals itself only, as it is a key in every look-up."""
 
     name: str
     """As in `kind:` of a manifest."""

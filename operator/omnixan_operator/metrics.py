@@ -8,6 +8,7 @@ from prometheus_client.process_collector import ProcessCollector
 from omnixan_operator.version import release
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_DECISION = (0.00025, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.05, 0.1, 0.5)
 
 
 class Metrics:
@@ -61,7 +62,24 @@ class Metrics:
             "omnixan_operator_placement_decision_seconds",
             "Time to decide which node gets a job, from the look at all nodes on.",
             registry=registry,
-            buckets=(0.00025, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.5),
+            buckets=(
+                0.00025,
+                0.0005,
+                0.001,
+                0.0015,
+                0.002,
+                0.003,
+                0.004,
+                0.005,
+                0.0075,
+                0.01,
+                0.015,
+                0.02,
+                0.025,
+                0.05,
+                0.1,
+                0.5,
+            ),
         )
         self.analysis_seconds = Histogram(
             "omnixan_operator_analysis_seconds",

@@ -38,9 +38,9 @@ class Change:
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Index:
-    """A look-up: objects of `kind` by what `keys` says of each (nothing: not found by it)."""
+    """A look-up: objects of `kind` by what `keys` says of each (nothing: not found by it). Equals itself only."""
 
     name: str
     kind: Kind
@@ -186,6 +186,10 @@ class Store:
     def count_by(self, index: Index, key: Hashable) -> int:
         """How many objects `index` has under `key`."""
         return len(self._indexes[index].get(key, ()))
+
+    def places_by(self, index: Index, key: Hashable) -> tuple[tuple[str, str], ...]:
+        """Namespace and name of the objects that `index` has under `key`, in the order in which they came."""
+        return tuple(self._indexes[index].get(key, ()))
 
     def put(self, kind: Kind, obj: Object) -> Change | None:
         """Take in an object; None if it is not newer, or if nothing that is kept of it changed."""

@@ -3,7 +3,7 @@
     score = success probability − WAIT_WEIGHT · wait / (wait + HALF_WAIT)
 
 Success comes first: of two devices the better one is taken, until its queue is so much longer that the difference is
-not worth it; the whole weight, which an endless queue costs, is a fifth of a success. Of equal nodes the shorter queue
+not worth it; the whole weight, which an endless queue costs, is a tenth of a success. Of equal nodes the shorter queue
 wins, so that simulators, which all succeed with 1, are taken in turn. A floor (`minSuccessProbability`) is never traded.
 """
 
@@ -13,15 +13,17 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
 
 from omnixan.edge_network.api.quantumjob import MAX_REJECTED, Placement, Prediction, Rejection
 from omnixan_operator.decide.esp import Load, Quality, success_probability
 from omnixan_operator.reasons import Reason
 
 POLICY = "success-probability"
-WAIT_WEIGHT = 0.2
-HALF_WAIT = 60.0
-"""Seconds of wait that cost half of WAIT_WEIGHT."""
+WAIT_WEIGHT = 0.1
+HALF_WAIT = 120.0
+"""Seconds of wait that cost half of WAIT_WEIGHT. How both were chosen: docs/esp.md."""
 SIMULATED_RUN_SECONDS = 0.05
 """What a run on a simulator is taken to last: they have no pace of their own."""
 
@@ -49,12 +51,12 @@ class Offer:
     full: bool = False
     """Whether its queue has no free place."""
 
-    @property
+    @cached_property
     def exact(self) -> bool:
         """Whether it makes no errors."""
         return self.backend == "simulator"
 
-    @property
+    @cached_property
     def wait(self) -> float:
         """Seconds before a new run begins."""
         return self.backlog * SIMULATED_RUN_SECONDS if self.wait_seconds is None else self.wait_seconds
@@ -75,6 +77,10 @@ class Need:
     """Whether a simulator may run it."""
 
 
+Unmet = tuple[str, str, str]
+"""A constraint that a node does not meet: its name, what the node offers, what is needed."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """The outcome: `node` is None if no node fits, then `reason` and `message` say why."""
@@ -87,19 +93,24 @@ class Choice:
 
 def place(need: Need, offers: Iterable[Offer]) -> Choice:
     """The fitting node of the best score; of equals the one with fewer unfinished runs, then the first by name."""
-    nodes = sorted(offers, key=lambda offer: offer.node)
-    rejected: list[Rejection] = []
+    nodes = sorted(offers, key=attrgetter("node"))
+    unmet: list[tuple[Offer, Unmet]] = []
     best: tuple[tuple[float, int, str], Offer, float] | None = None
     for offer in nodes:
         predicted = success(need, offer)
-        rejection = reject(need, offer, predicted)
-        if rejection is not None:
-            rejected.append(rejection)
+        constraint = _unmet(need, offer, predicted)
+        if constraint is not None:
+            unmet.append((offer, constraint))
             continue
         rank = (-score(predicted, offer.wait), offer.backlog, offer.node)
         if best is None or rank < best[0]:
             best = rank, offer, predicted
-    return _choice(need, nodes, rejected, best)
+    return _choice(need, nodes, unmet, best)
+
+
+def has_place(need: Need, offers: Iterable[Offer]) -> bool:
+    """Whether `place` would find a node."""
+    return any(_unmet(need, offer, success(need, offer)) is None for offer in offers)
 
 
 def score(success: float, wait: float) -> float:
@@ -116,16 +127,8 @@ def success(need: Need, offer: Offer) -> float:
     return success_probability(need.load, offer.quality)
 
 
-def reject(need: Need, offer: Offer, predicted: float) -> Rejection | None:
+def _unmet(need: Need, offer: Offer, predicted: float) -> Unmet | None:
     """The first constraint that the node does not meet, or None if it fits."""
-    constraint = _unmet(need, offer, predicted)
-    if constraint is None:
-        return None
-    name, actual, required = constraint
-    return Rejection(node=offer.node, constraint=name, actual=actual, required=required)
-
-
-def _unmet(need: Need, offer: Offer, predicted: float) -> tuple[str, str, str] | None:
     if need.tiers and offer.tier not in need.tiers:
         return "tier", offer.tier, " or ".join(need.tiers)
     if not offer.ready:
@@ -152,35 +155,41 @@ def decimal(number: float) -> str:
     return "0" if abs(number) < 1e-6 else f"{number:.4g}"
 
 
-def _choice(need: Need, nodes: list[Offer], rejected: list[Rejection], best: tuple[object, Offer, float] | None) -> Choice:
+def _choice(
+    need: Need, nodes: list[Offer], unmet: list[tuple[Offer, Unmet]], best: tuple[object, Offer, float] | None
+) -> Choice:
     node = prediction = None
     if best is None:
         reason = Reason.NO_NODE_FITS if nodes else Reason.NO_NODES
-        if any(rejection.constraint == "queue" for rejection in rejected):
+        if any(constraint[0] == "queue" for _, constraint in unmet):
             reason = Reason.QUEUED
-        message = _none_fits(need, rejected) if nodes else "the EdgeCluster has no nodes yet"
+        message = _none_fits(need, unmet) if nodes else "the EdgeCluster has no nodes yet"
     else:
         _, offer, predicted = best
         node, reason = offer.node, Reason.PLACED
         prediction = Prediction(success_probability=decimal(predicted), wait_seconds=decimal(offer.wait))
         runs = {0: "no unfinished run", 1: "1 unfinished run"}.get(offer.backlog, f"{offer.backlog} unfinished runs")
-        fitting = len(nodes) - len(rejected)
+        fitting = len(nodes) - len(unmet)
         message = (
             f"{node}: success probability {prediction.success_probability}, {runs} ({prediction.wait_seconds} s), "
             f"the best of {fitting} fitting nodes"
         )
+    rejected = [
+        Rejection(node=offer.node, constraint=name, actual=actual, required=required)
+        for offer, (name, actual, required) in unmet[:MAX_REJECTED]
+    ]
     placement = Placement(
         policy=POLICY,
         node=node,
         reason=message,
         predicted=prediction,
-        rejected=rejected[:MAX_REJECTED] or None,
-        rejected_count=len(rejected),
+        rejected=rejected or None,
+        rejected_count=len(unmet),
     )
     return Choice(node, placement, reason, message)
 
 
-def _none_fits(need: Need, rejected: list[Rejection]) -> str:
+def _none_fits(need: Need, unmet: list[tuple[Offer, Unmet]]) -> str:
     floor = "" if need.min_success is None else decimal(need.min_success)
     words = {
         "tier": f"of another tier than {' or '.join(need.tiers)}",
@@ -193,6 +202,6 @@ def _none_fits(need: Need, rejected: list[Rejection]) -> str:
         "queue": "with a full queue",
         "minSuccessProbability": f"with a predicted success probability under {floor}",
     }
-    counts = Counter(rejection.constraint for rejection in rejected)
+    counts = Counter(constraint[0] for _, constraint in unmet)
     parts = [f"{counts[constraint]} {text}" for constraint, text in words.items() if counts[constraint]]
-    return f"none of {len(rejected)} nodes fits: {', '.join(parts)}"
+    return f"none of {len(unmet)} nodes fits: {', '.join(parts)}"

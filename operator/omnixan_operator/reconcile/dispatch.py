@@ -9,7 +9,7 @@ from omnixan.edge_network.api.quantumjob import Analysis, QuantumJob
 from omnixan_operator import kinds
 from omnixan_operator.decide import joblife
 from omnixan_operator.decide.dispatch import Waiting
-from omnixan_operator.decide.placement import Need, Offer, place
+from omnixan_operator.decide.placement import Need, Offer, has_place
 from omnixan_operator.keys import Key, dispatch_key
 from omnixan_operator.reconcile.context import Context, alive, parse_cluster
 from omnixan_operator.reconcile.offers import offers
@@ -70,7 +70,7 @@ def _first(ctx: Context, cluster: EdgeCluster, nodes: Sequence[Offer]) -> Key | 
 
     def fits(need: Need) -> bool:
         if need not in known:
-            known[need] = place(need, free).node is not None
+            known[need] = has_place(need, free)
         return known[need]
 
     uid = cluster.metadata.uid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from math import ceil
 from statistics import fmean
@@ -22,46 +22,41 @@ DEFAULT_PRECISION = 1 / 64
 LOOKED_AT = 32
 """Of a longer queue the first runs are looked at, and the rest taken to be like them: placement must stay quick."""
 MAX_REMEMBERED = 10_000
-MAX_WAITS = 64
-"""Offers of one EdgeNode that are remembered."""
 
-_qualities: OrderedDict[tuple[str, str], tuple[Any, Quality | None]] = OrderedDict()
+Place = tuple[str, str]
+"""Namespace and name."""
+
+_qualities: OrderedDict[Place, tuple[Any, Quality | None]] = OrderedDict()
 """Parsed calibrations by node. An entry holds the very object it was parsed from, so that none can pass for another's."""
-_offers: OrderedDict[tuple[str, str], tuple[Object, dict[tuple[int, float | None], Offer]]] = OrderedDict()
-"""What nodes offered, by backlog and wait, each with the very EdgeNode that it was made of: every decision looks at all."""
+_offers: OrderedDict[Place, tuple[Object, int, tuple[Place, ...], Offer]] = OrderedDict()
+"""What nodes offered last: every decision looks at all of them, and few have changed since the one before. Each with what
+it follows from: the very EdgeNode, its backlog, and which runs are on it (a run's shots never change)."""
 
 
 def offers(ctx: Context, cluster: EdgeCluster) -> list[Offer]:
     """One offer for every living EdgeNode of the cluster. Runs on their way to the API server count as queued."""
     on_their_way = placing.places(ctx)
-    found = []
-    for obj in ctx.store.find(EDGE_NODES_BY_CLUSTER, cluster.metadata.uid):
-        if alive(obj):
-            place = (namespace_of(obj), name_of(obj))
-            found.append(_offer(ctx, place, obj, ctx.store.count_by(OPEN_RUNS_BY_NODE, place) + on_their_way[place]))
-    return found
+    return [
+        _offer(ctx, obj, on_their_way) for obj in ctx.store.find(EDGE_NODES_BY_CLUSTER, cluster.metadata.uid) if alive(obj)
+    ]
 
 
-def _offer(ctx: Context, place: tuple[str, str], node: Object, backlog: int) -> Offer:
-    calibration = node.get("status", {}).get("calibration")
-    quality = _quality(place, calibration) if calibration is not None else None
-    wait = None if quality is None else _wait(ctx, place, backlog, quality)
+def _offer(ctx: Context, node: Object, on_their_way: Counter[Place]) -> Offer:
+    place = namespace_of(node), name_of(node)
+    runs = ctx.store.places_by(OPEN_RUNS_BY_NODE, place)
+    backlog = len(runs) + on_their_way[place] if on_their_way else len(runs)
     known = _offers.get(place)
-    if known is None or known[0] is not node:
-        known = _offers[place] = node, {}
+    if known is None or known[0] is not node or known[1] != backlog or known[2] != runs:
+        known = _offers[place] = node, backlog, runs, _made(ctx, place, node, backlog)
         while len(_offers) > MAX_REMEMBERED:
             _offers.popitem(last=False)
-    made = known[1]
-    offer = made.get((backlog, wait))
-    if offer is None:
-        if len(made) >= MAX_WAITS:
-            made.clear()
-        offer = made[backlog, wait] = _made(node, backlog, quality, wait)
-    return offer
+    return known[3]
 
 
-def _made(node: Object, backlog: int, quality: Quality | None, wait: float | None) -> Offer:
+def _made(ctx: Context, place: Place, node: Object, backlog: int) -> Offer:
     ready, status = condition(node, "Ready"), node.get("status", {})
+    calibration = status.get("calibration")
+    quality = _quality(place, calibration) if calibration is not None else None
     return Offer(
         node=name_of(node),
         tier=node["spec"]["tier"],
@@ -73,11 +68,11 @@ def _made(node: Object, backlog: int, quality: Quality | None, wait: float | Non
         backend=status.get("backend") or "simulator",
         quality=quality,
         full=backlog >= QUEUE_LIMIT,
-        wait_seconds=wait,
+        wait_seconds=None if quality is None else _wait(ctx, place, backlog, quality),
     )
 
 
-def _quality(place: tuple[str, str], calibration: Mapping[str, Any]) -> Quality | None:
+def _quality(place: Place, calibration: Mapping[str, Any]) -> Quality | None:
     known = _qualities.get(place)
     if known is None or known[0] is not calibration:
         known = _qualities[place] = calibration, quality_of(calibration)
@@ -86,7 +81,7 @@ def _quality(place: tuple[str, str], calibration: Mapping[str, Any]) -> Quality 
     return known[1]
 
 
-def _wait(ctx: Context, place: tuple[str, str], backlog: int, quality: Quality) -> float:
+def _wait(ctx: Context, place: Place, backlog: int, quality: Quality) -> float:
     """Time of the device for the runs before: their shots, each with its readout and the pause after it."""
     if not backlog:
         return 0.0

@@ -121,3 +121,23 @@ def test_a_new_calibration_is_seen_and_a_damaged_one_is_none() -> None:
 )
 def test_shots_of_a_queued_run_follow_from_its_primitive(primitive: dict[str, Any], shots: int) -> None:
     assert shots_of({"spec": {"primitive": primitive}}) == shots
+
+
+def test_a_run_that_takes_the_place_of_a_longer_one_shortens_the_wait() -> None:
+    world = World()
+    world.node("dev", backend="emulator", qubits=5, calibration=report(devices.load("lima")))
+    world.run("long", "dev", 100_000)
+    before = world.offers()["dev"]
+    world.run("long", "dev", 100_000, state="Succeeded")
+    world.run("short", "dev", 1_000)
+    after = world.offers()["dev"]
+    assert before.backlog == after.backlog == 1 and after.wait < before.wait / 50
+
+
+def test_a_node_that_did_not_change_offers_what_it_did() -> None:
+    world = World()
+    world.node("sim", backend="simulator", qubits=8)
+    first = world.offers()["sim"]
+    assert world.offers()["sim"] is first
+    world.placing["on-its-way"] = ("omnixan", "sim")
+    assert world.offers()["sim"].backlog == 1

@@ -87,7 +87,7 @@ CIRCUIT = Need(4, load=LOAD)
 def test_the_better_device_wins_until_its_queue_costs_more_than_it_is_worth() -> None:
     good, bad = device("good", 0.01, wait_seconds=1.0), device("bad", 0.02)
     assert place(CIRCUIT, [good, bad]).node == "good"
-    much = device("good", 0.01, wait_seconds=60.0)
+    much = device("good", 0.01, wait_seconds=240.0)
     assert place(CIRCUIT, [much, bad]).node == "bad"
     terrible = device("terrible", 0.3)
     endless = device("good", 0.01, wait_seconds=1e9)
