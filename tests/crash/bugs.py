@@ -193,7 +193,7 @@ def _header_believed() -> Any:
         epoch, sequence, link, length, value_crc, name_crc, kind, flags, keys, metas, whole = fields
         kind = kind if kind in record._KINDS else 1
         return record.Header(
-            record.Kind(kind), epoch, sequence, link, length, value_crc, name_crc, flags, keys, metas, whole
+            epoch, sequence, link, length, value_crc, name_crc, record.Kind(kind), flags, keys, metas, whole
         )
 
     def header_at(self: Any, position: int) -> record.Header | None:

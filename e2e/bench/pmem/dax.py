@@ -41,7 +41,8 @@ def dirty(ground: Ground, data: dict[str, Any]) -> Rows:
     state, changes, _ = in_turn(16 * MIB, 1, 64 * KIB)
     _, _, pieces = in_turn(16 * MIB, 1, 64 * KIB)
     whole = bytes(state)
-    ways = {OURS: lambda: store.snapshot("state", state, next(changes))} | _peers(ground, 256 * MIB, lambda: next(pieces))
+    ways: dict[str, Way] = {OURS: lambda: store.snapshot("state", state, next(changes))}
+    ways |= _peers(ground, 256 * MIB, lambda: next(pieces))
     chunked = list(ways)[1:]
     renamed, lmdb = ground.peer(Renamed(ground.folder())), ground.peer(Lmdb(ground.folder(), 256 * MIB))
     ways |= {"tmp+fsync+rename, whole": lambda: renamed.save([(0, whole)]), "LMDB, whole": lambda: lmdb.save([(0, whole)])}
@@ -74,15 +75,13 @@ def whole(ground: Ground, data: dict[str, Any], mib: int, *, times: int, repeats
         "tmp+fsync+rename": lambda: renamed.save([(0, next(theirs))]),
         "LMDB": lambda: lmdb.save([(0, next(theirs))]),
     }
-    copies: dict[str, Way] = {OURS: lambda: store.put("state", next(ours)), "memcpy": memcpy}
+    copies: dict[str, Way] = {OURS: lambda: store.put("state", next(ours).data), "memcpy": memcpy}
     # the copies in a row of their own, ten times as often: a disk that still writes would be in the way of neither
     taken = take_turns(copies, 10 * times, repeats=repeats)
     on_disk = take_turns(disk, times, repeats=repeats)
     data["microseconds"] = taken.wire() | on_disk.wire()
     data["comparedWithMemcpy"] = compared(taken, OURS, ["memcpy"])
-    data["gigabytesPerSecond"] = {
-        name: round(size / way["p50"] / 1000, 2) for name, way in data["microseconds"].items()
-    }
+    data["gigabytesPerSecond"] = {name: round(size / way["p50"] / 1000, 2) for name, way in data["microseconds"].items()}
     ratio = data["comparedWithMemcpy"]["ratio"]
     return [figures.at_least(f"{mib} MiB whole, emulated DAX, of memcpy's speed", ratio, OF_MEMCPY, "times")]
 

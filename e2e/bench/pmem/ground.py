@@ -42,7 +42,7 @@ class Ground:
         return peer
 
     def emulated(self, size: int) -> Store:
-        """A store of `size` bytes in memory, on the code of DAX; every page has been touched, as in a process that has been up."""
+        """A store of `size` bytes in memory, on the code of DAX; every page of the mapping has been touched before."""
         path = self.memory / str(next(self._names))
         medium = open_medium(path, size, emulate=True)
         for offset in range(0, size, MIB):
@@ -70,7 +70,9 @@ def ground() -> Iterator[Ground]:
         remove_tree(disk)
 
 
-def in_turn(size: int, ranges: int, length: int, versions: int = 4) -> tuple[bytearray, Iterator[list[tuple[int, int]]], Iterator[Pieces]]:
+def in_turn(
+    size: int, ranges: int, length: int, versions: int = 4
+) -> tuple[bytearray, Iterator[list[tuple[int, int]]], Iterator[Pieces]]:
     """A state of `size` bytes; for ever, which `ranges` of `length` bytes change next; and these as pieces of new bytes.
 
     Ranges begin at multiples of their length: what keeps a state in chunks of this size has to write just these.

@@ -42,7 +42,7 @@ def module(name: str) -> Any:
 
 
 class Pwrite:
-    """pwrite into a file whose blocks are there, and one fdatasync. A power cut may leave half of it: it is no checkpoint."""
+    """pwrite into a file whose blocks are there, and one fdatasync. A power cut may leave half of it: no checkpoint."""
 
     def __init__(self, folder: Path, size: int) -> None:
         self._file = os.open(folder / "pwrite", os.O_RDWR | os.O_CREAT, 0o600)
@@ -52,6 +52,7 @@ class Pwrite:
         os.fsync(self._file)
 
     def save(self, pieces: Pieces) -> None:
+        """As of `Peer`."""
         for offset, data in pieces:
             view = memoryview(data)
             while view:
@@ -60,6 +61,7 @@ class Pwrite:
         os.fdatasync(self._file)
 
     def close(self) -> None:
+        """As of `Peer`."""
         os.close(self._file)
 
 
@@ -72,6 +74,7 @@ class Renamed:
         self._fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
 
     def save(self, pieces: Pieces) -> None:
+        """As of `Peer`."""
         new = self._folder / "new"
         file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
@@ -86,6 +89,7 @@ class Renamed:
         os.fsync(self._fd)
 
     def close(self) -> None:
+        """As of `Peer`."""
         os.close(self._fd)
 
 
@@ -98,11 +102,13 @@ class Lmdb:
         self._env = module("lmdb").open(str(path), map_size=map_size, writemap=writemap)
 
     def save(self, pieces: Pieces) -> None:
+        """As of `Peer`."""
         with self._env.begin(write=True) as transaction:
             for offset, data in pieces:
                 transaction.put(b"%d" % offset, data)
 
     def close(self) -> None:
+        """As of `Peer`."""
         self._env.close()
 
 
@@ -119,6 +125,7 @@ class Rocks:
         self._durable.sync = True
 
     def save(self, pieces: Pieces) -> None:
+        """As of `Peer`."""
         if len(pieces) == 1:
             ((offset, data),) = pieces
             self._db.put(b"%d" % offset, data, write_opt=self._durable)
@@ -129,6 +136,7 @@ class Rocks:
         self._db.write(batch, write_opt=self._durable)
 
     def close(self) -> None:
+        """As of `Peer`."""
         self._db.close()
 
 
@@ -142,9 +150,11 @@ class Sqlite:
         self._db.execute("CREATE TABLE piece (place INTEGER PRIMARY KEY, data BLOB)")
 
     def save(self, pieces: Pieces) -> None:
+        """As of `Peer`."""
         self._db.execute("BEGIN")
         self._db.executemany("INSERT OR REPLACE INTO piece VALUES (?, ?)", pieces)
         self._db.execute("COMMIT")
 
     def close(self) -> None:
+        """As of `Peer`."""
         self._db.close()

@@ -1,6 +1,6 @@
 """How long a circuit of 20 qubits on our own kernel stands still for a snapshot of its 16 MiB.
 
-The kernel leaves each state where only the next step reads it, so a snapshot is handed over, not copied (quantum/snapshots.py).
+The kernel leaves each state where only the next step reads it: a snapshot is handed over, not copied (quantum/snapshots.py).
 What the steps lose to a snapshot beside them (memory bandwidth, a processor) is told apart from that: the same step with and
 without one, in turns. Aer gives no state out before a circuit has ended: there a snapshot is possible only between circuits.
 """
@@ -48,12 +48,14 @@ class Watched(Snapshots):
         self._spent = 0
 
     def target(self, state: ComplexArray) -> ComplexArray:
+        """As of `Snapshots`, with a clock."""
         begin = time.perf_counter_ns()
         found = super().target(state)
         self._spent += time.perf_counter_ns() - begin
         return found
 
     def finished(self, steps: int, state: ComplexArray) -> None:
+        """As of `Snapshots`, with a clock."""
         begin = time.perf_counter_ns()
         busy, saved_before = self._busy is not None, self._handed
         super().finished(steps, state)
@@ -70,6 +72,7 @@ class Never(Watched):
     """The same, without ever taking a snapshot."""
 
     def finished(self, steps: int, state: ComplexArray) -> None:
+        """Only the clock."""
         begin = time.perf_counter_ns()
         self.steps.append(((begin - self._step_began) / 1e6, False))
         self._step_began = time.perf_counter_ns()
@@ -85,7 +88,9 @@ def snapshots_of_a_circuit(ground: Ground, data: dict[str, Any]) -> list[dict[st
     for name, store in stores.items():
         found = _measure(circuit, store)
         data[name] = found
-        what = f"stall of a 20-qubit circuit by a snapshot of its 16 MiB ({name}), p99 of {found['stallMilliseconds']['count']}"
+        what = (
+            f"stall of a 20-qubit circuit by a snapshot of its 16 MiB ({name}), p99 of {found['stallMilliseconds']['count']}"
+        )
         rows.append(figures.verdict(what, found["stallMilliseconds"]["p99"], AIM, "ms"))
     return rows
 

@@ -155,6 +155,24 @@ def test_a_new_file_and_its_name_are_synced(tmp_path: Path, monkeypatch: pytest.
     assert synced == [f"file of {SIZE}", "folder"]
 
 
+def test_every_byte_of_a_new_file_was_written_so_that_no_later_flush_waits_for_metadata(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+
+    def pwrite(fd: int, data: bytes, offset: int, real: Callable[[int, bytes, int], int] = os.pwrite) -> int:
+        done = real(fd, data[:5000], offset)  # a kernel may take less than it was given
+        written.append((offset, done))
+        return done
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    open_medium(tmp_path / "new", SIZE).close()
+    (tmp_path / "empty").touch()
+    open_medium(tmp_path / "empty", SIZE).close()
+    places = [offset for offset, done in written for offset in range(offset, offset + done)]
+    assert places == 2 * list(range(SIZE))
+
+
 def test_readers_share_and_lock_out_a_writer(tmp_path: Path) -> None:
     path = tmp_path / "store"
     open_medium(path, SIZE).close()

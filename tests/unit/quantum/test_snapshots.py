@@ -36,31 +36,35 @@ def after(program: Program, steps: int) -> np.ndarray:
     return evolve(dataclasses.replace(program, steps=program.steps[:steps]))
 
 
-def test_every_saved_state_is_the_one_after_its_step_however_slow_the_medium(program: Program) -> None:
-    for slow in (1, 2, 5):
-        saved: dict[int, np.ndarray] = {}
-        steps_seen = threading.Semaphore(0)
+class Counted(Snapshots):
+    """Lets a save know of every step that is done beside it."""
 
-        class Slow(Snapshots):
-            """Saving takes `slow` steps of the circuit: it goes on meanwhile, and what is saved must not change."""
+    def __init__(self, steps_of_a_save: int) -> None:
+        super().__init__(self.keep, QUBITS)
+        self.steps_of_a_save = steps_of_a_save
+        self.steps = threading.Semaphore(0)
+        self.kept: dict[int, np.ndarray] = {}
 
-            def finished(self, steps: int, state: np.ndarray) -> None:
-                super().finished(steps, state)
-                steps_seen.release()
+    def finished(self, steps: int, state: np.ndarray) -> None:
+        super().finished(steps, state)
+        self.steps.release()
 
-        def save(steps: int, state: np.ndarray, slow: int = slow, seen: threading.Semaphore = steps_seen) -> None:
-            before = state.copy()
-            for _ in range(slow):
-                seen.acquire(timeout=0.2)  # after the last step nothing follows
-            assert np.array_equal(before, state)
-            saved[steps] = before
+    def keep(self, steps: int, state: np.ndarray) -> None:
+        before = state.copy()
+        for _ in range(self.steps_of_a_save):
+            self.steps.acquire(timeout=0.2)  # after the last step nothing follows
+        assert np.array_equal(before, state)
+        self.kept[steps] = before
 
-        with Slow(save, QUBITS) as snapshots:
-            end = evolve(program, snapshots=snapshots)
-        assert np.array_equal(end, after(program, len(program.steps)))
-        assert saved and snapshots.saved == len(saved)
-        for steps, state in saved.items():
-            assert np.array_equal(state, after(program, steps))
+
+@pytest.mark.parametrize("steps_of_a_save", [1, 2, 5])
+def test_every_saved_state_is_the_one_after_its_step_however_slow_the_medium(steps_of_a_save: int, program: Program) -> None:
+    with Counted(steps_of_a_save) as snapshots:
+        end = evolve(program, snapshots=snapshots)
+    assert np.array_equal(end, after(program, len(program.steps)))
+    assert snapshots.kept and snapshots.saved == len(snapshots.kept)
+    for steps, state in snapshots.kept.items():
+        assert np.array_equal(state, after(program, steps))
 
 
 def test_a_circuit_goes_on_from_a_state_in_the_store_bit_for_bit(program: Program, tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ class Log:
             self._waiting.append(batch)
         position = self._next
         header = Header(
-            kind, self._epoch, self._sequence, batch.link, len(payload), crc32c(payload), 0, 0, 0, 0, len(payload)
+            self._epoch, self._sequence, batch.link, len(payload), crc32c(payload), 0, kind, 0, 0, 0, len(payload)
         )  # fmt: skip
         batch.add(compose(header, head.id, position, b"", payload))
         self._next += extent

@@ -38,25 +38,25 @@ class Appender:
 
         `name` is the key's bytes and then the metadata's; the value is what its pieces are together.
         """
+        at, sequence = self.tail, self.sequence + 1
         length = len(value[0]) if len(value) == 1 else sum(map(len, value))
         keys = len(key) if key.isascii() else len(key.encode())
         fenced = length > self.one_fence
         header = self.header(
-            kind, name, keys, length, 0 if fenced else _checksum(value), link, whole, self.sequence + 1, FENCED * fenced
+            kind, name, keys, length, 0 if fenced else _checksum(value), link, whole, sequence, FENCED if fenced else 0
         )
-        record = Located(self.tail, header, key, name[keys:])
-        at, extent = self.tail, header.extent
+        record = Located(at, header, key, name[keys:])
+        end = at + header.extent
         if fenced:
             checksum = self._body_and_checksum(record, name, value)
-            self.medium.persist((at + LINE, extent))
+            self.medium.persist((at + LINE, end - at))
             record = record._replace(header=header._replace(value_crc=checksum))
             self.write_header(record)
             self.medium.persist((at, LINE))
         else:
             self.write(record, name, *value)
-            self.medium.persist((at, extent + LINE))
-        self.tail = at + extent
-        self.sequence += 1
+            self.medium.persist((at, end - at + LINE))
+        self.tail, self.sequence = end, sequence
         return record
 
     def add(self, key: str, name: bytes, value: Piece) -> Located:
@@ -91,7 +91,7 @@ class Appender:
     ) -> Header:
         """The header of such a record in this epoch; `keys` bytes of the name are the key, the rest is metadata."""
         metas = len(name) - keys
-        return Header(kind, self.epoch, sequence, link, length, checksum, crc32c(name), flags, keys, metas, whole)
+        return Header(self.epoch, sequence, link, length, checksum, crc32c(name), kind, flags, keys, metas, whole)
 
     def write(self, record: Located, name: bytes, *value: Piece) -> None:
         """Header, name, value and the line of zeros, nothing made durable yet."""

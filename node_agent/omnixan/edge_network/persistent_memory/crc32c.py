@@ -99,7 +99,7 @@ def _unlocked() -> Callable[[int, int, int], int] | None:
 
 _library = _compiled()
 crc32c: Callable[..., int] = _library or in_python
-"""(data, crc=0): the checksum of `data` (any contiguous buffer, taken as bytes), or of what `crc` stands for followed by it."""
+"""(data, crc=0): the checksum of `data` (any contiguous buffer, as bytes), or of what `crc` stands for followed by it."""
 
 
 def crc32c_beside(data: Buffer, work: Callable[[], object]) -> int:

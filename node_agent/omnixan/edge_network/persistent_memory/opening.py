@@ -28,6 +28,8 @@ from omnixan.edge_network.persistent_memory.proof import Proof, prove
 MINIMUM = PAGE
 """Bytes of the smallest medium; sizes are multiples of it."""
 
+_PIECE = 1 << 20
+
 
 def open_medium(
     path: str | Path,
@@ -145,8 +147,7 @@ def _create(path: Path, size: int) -> None:
         os.close(folder)
         raise from_oserror(error, path, "creating it") from error
     try:
-        _allocate(fd, path, size)
-        os.fsync(fd)
+        _fill(fd, path, size)
         with contextlib.suppress(FileExistsError):  # somebody else was first; the size is compared after the lock
             # Only with a folder's descriptor does Python follow the symbolic link that stands for the nameless file.
             os.link(name or f"/proc/self/fd/{fd}", path.name, dst_dir_fd=folder)
@@ -158,6 +159,23 @@ def _create(path: Path, size: int) -> None:
         os.close(folder)
         if name is not None:
             Path(name).unlink()
+
+
+def _fill(fd: int, path: Path, size: int) -> None:
+    """An empty file gets `size` zeros, durable; refused before one is written if there is no room.
+
+    Written, not only allocated: the first write to a block that is merely reserved changes the file's metadata, and the
+    flush behind it waits for that (5 to 7 times as long for a checkpoint of 768 KiB on ext4).
+    """
+    _allocate(fd, path, size)
+    zeros = memoryview(bytes(min(size, _PIECE)))
+    try:
+        offset = 0
+        while offset < size:
+            offset += os.pwrite(fd, zeros[: size - offset], offset)
+        os.fsync(fd)
+    except OSError as error:
+        raise from_oserror(error, path, f"filling it with {size} zeros") from error
 
 
 def _allocate(fd: int, path: Path, size: int) -> None:
@@ -192,8 +210,7 @@ def _size(fd: int, path: Path, asked: int | None) -> int:
     status = os.fstat(fd)
     if stat.S_ISREG(status.st_mode):
         if status.st_size == 0 and asked is not None:
-            _allocate(fd, path, asked)
-            os.fsync(fd)
+            _fill(fd, path, asked)
             return asked
         if status.st_size < MINIMUM or status.st_size % PAGE:
             raise MediumUnsuitable(

@@ -46,6 +46,7 @@ FENCED = 1
 _BODY = struct.Struct("<QQQQIIBBHIQ")
 _COMMIT = struct.Struct("<4sI")
 _PLACE = struct.Struct("<16sQ")
+_GAPS = [bytes(length) for length in range(LINE)]
 _SEALED = struct.Struct(_PLACE.format + _BODY.format.removeprefix("<"))
 _SEARCHED = 1 << 20
 
@@ -65,7 +66,7 @@ class Kind(IntEnum):
     """The log was closed here."""
 
 
-_KINDS = frozenset(int(kind) for kind in Kind)
+_KINDS = {int(kind): kind for kind in Kind}
 
 
 def padded(length: int) -> int:
@@ -79,15 +80,15 @@ def new_id() -> bytes:
 
 
 class Header(NamedTuple):
-    """The fields of a header, as in the module's table."""
+    """The fields of a header, as in the module's table and in its order."""
 
-    kind: Kind
     epoch: int
     sequence: int
     link: int
     length: int
     value_crc: int
     name_crc: int
+    kind: Kind
     flags: int
     key_length: int
     meta_length: int
@@ -110,10 +111,7 @@ class Header(NamedTuple):
 
     def pack(self, owner: bytes, position: int) -> bytes:
         """The 64 bytes that stand at `position` of `owner`'s (16 bytes) medium."""
-        kind, epoch, sequence, link, length, value_crc, name_crc, flags, keys, metas, whole = self
-        sealed = _SEALED.pack(
-            owner, position, epoch, sequence, link, length, value_crc, name_crc, kind, flags, keys, metas, whole
-        )
+        sealed = _SEALED.pack(owner, position, *self)
         return _COMMIT.pack(MAGIC, crc32c(sealed)) + sealed[_PLACE.size :]
 
 
@@ -128,19 +126,21 @@ def unpack(line: Buffer, owner: bytes, position: int) -> Header | None:
     magic, crc = _COMMIT.unpack_from(raw)
     if magic != MAGIC or crc != crc32c(_PLACE.pack(owner, position) + raw[_COMMIT.size :]):
         return None
-    epoch, sequence, link, length, value_crc, name_crc, kind, flags, keys, metas, whole = _BODY.unpack_from(
+    epoch, sequence, link, length, value_crc, name_crc, number, flags, keys, metas, whole = _BODY.unpack_from(
         raw, _COMMIT.size
     )
-    if kind not in _KINDS:
+    kind = _KINDS.get(number)
+    if kind is None:
         return None
-    return Header(Kind(kind), epoch, sequence, link, length, value_crc, name_crc, flags, keys, metas, whole)
+    return Header(epoch, sequence, link, length, value_crc, name_crc, kind, flags, keys, metas, whole)
 
 
 def compose(header: Header, owner: bytes, position: int, name: bytes, *value: Buffer, behind: bytes = b"") -> bytes:
     """The whole record in one piece, padding and then `behind` included: for small values (in pieces, if there are any)."""
-    gap = bytes(-len(name) & LINE - 1)
-    end = bytes(-header.length & LINE - 1)
-    return b"".join((header.pack(owner, position), name, gap, *value, end, behind))
+    sealed = _SEALED.pack(owner, position, *header)
+    commit = _COMMIT.pack(MAGIC, crc32c(sealed))
+    gap, end = _GAPS[-len(name) & LINE - 1], _GAPS[-header.length & LINE - 1]
+    return b"".join((commit, sealed[_PLACE.size :], name, gap, *value, end, behind))
 
 
 def candidates(medium: Medium, start: int, stop: int) -> Iterator[int]:

@@ -148,7 +148,8 @@ class Store:
         raw = value if isinstance(value, bytes) else memoryview(value).cast("B")
         name = self._name(key, meta)
         with self._lock:
-            self._check_writable()
+            if self._closed or self._readonly or self._failed is not None:
+                self._check_writable()  # says which
             return self._put(key, name, raw)
 
     def snapshot(

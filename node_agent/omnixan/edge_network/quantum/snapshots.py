@@ -56,7 +56,7 @@ class Snapshots:
             self._check()
 
     def target(self, state: ComplexArray) -> ComplexArray:
-        """Where the step after `state` may leave its own: in `state` itself, or in the other buffer if this is being saved."""
+        """Where the step after `state` may leave its own: in `state` itself, or in the other buffer while this is saved."""
         if state is not self._busy:
             return state
         self._other, free = state, self._other
