@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 import kopf
 from kopf._cogs.clients import watching  # the stream that kopf feeds its own queues from; it has no other name
