@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from dataclasses import asdict, replace
 
-from tests.faults.bugs import BUGS, NOT_FOUND
+from tests.faults.bugs import BUGS
 from tests.faults.episode import Episode, Report, Story
 from tests.faults.replayable import become_replayable
 from tests.faults.virtualtime import CLIENT
@@ -83,27 +83,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--seeds", help="first-last")
-    parser.add_argument("--actions", type=int, default=Story.actions)
-    parser.add_argument("--jobs", type=int, default=Story.jobs)
-    parser.add_argument("--deaths", type=int, default=Story.deaths)
+    parser.add_argument("--actions", type=int)
+    parser.add_argument("--jobs", type=int)
+    parser.add_argument("--deaths", type=int)
     parser.add_argument("--replicas", type=int)
-    parser.add_argument("--outage", type=float, default=0.0)
+    parser.add_argument("--outage", type=float)
     parser.add_argument("--calm", action="store_true")
     parser.add_argument("--trace", action="store_true", help="tell everything that happens")
     parser.add_argument("--list", help="seeds, separated by commas")
     parser.add_argument("--json", action="store_true", help="one line of JSON a seed")
-    parser.add_argument("--bug", choices=sorted(BUGS | NOT_FOUND), help="play with a seeded bug of the operator")
+    parser.add_argument("--bug", choices=sorted(BUGS), help="play with a seeded bug of the operator, in its story")
     given = parser.parse_args()
     become_replayable()
-    story = replace(
-        Story(), actions=given.actions, jobs=given.jobs, deaths=given.deaths, replicas=given.replicas,
-        calm=given.calm, outage=given.outage,
-    )  # fmt: skip
+    story = BUGS[given.bug].story if given.bug else Story()
+    wished = {name: getattr(given, name) for name in ("actions", "jobs", "deaths", "replicas", "outage")}
+    story = replace(story, calm=given.calm, **{name: value for name, value in wished.items() if value is not None})
     seeds = _seeds(given)
     failed, start = 0, time.monotonic()
     names: Counter[str] = Counter()
     for seed in seeds:
-        with (BUGS | NOT_FOUND)[given.bug].applied() if given.bug else contextlib.nullcontext():
+        with BUGS[given.bug].applied() if given.bug else contextlib.nullcontext():
             report = _play(seed, story, given.trace)
         failed += bool(report.violations)
         names.update({violation.invariant for violation in report.violations})

@@ -104,10 +104,16 @@ class Cluster:
         return self.create("EdgeCluster", {"kind": "EdgeCluster", "metadata": metadata, "spec": spec})
 
     def job(
-        self, name: str, cluster: str = "ec", namespace: str = TENANTS[0], qubits: int = 2, **spec: Any
+        self,
+        name: str,
+        cluster: str = "ec",
+        namespace: str = TENANTS[0],
+        qubits: int = 2,
+        annotations: dict[str, str] | None = None,
+        **spec: Any,
     ) -> tuple[int, Object]:
         """A job whose program takes `qubits`; programs of equal width are equal."""
         text = f"OPENQASM 3.0; qubit[{qubits}] q; bit[{qubits}] c; c = measure q;"
         spec = {"clusterRef": {"namespace": NAMESPACE, "name": cluster}, "program": {"inline": {"data": text}}} | spec
-        metadata = {"name": name, "namespace": namespace}
+        metadata = {"name": name, "namespace": namespace, "annotations": annotations or {}}
         return self.create("QuantumJob", {"kind": "QuantumJob", "metadata": metadata, "spec": spec})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import logging
 import random
@@ -100,6 +101,7 @@ class Episode:
         self.operators = Operators(self.loop, self.network)
         self.agents = Agents(self.cluster)
         self.invariants = Invariants(self.cluster, self.network, self.agents)
+        self.operators.on_start = self.invariants.started
         self.people = People(self.cluster, self.agents, self.story.nodes, self.story.jobs)
         self.replicas = self.story.replicas or self.rng.choice((1, 2))
         if self.rng.random() < 0.5:
@@ -117,12 +119,14 @@ class Episode:
         quiet = _Quiet()
         # What is garbage is found at the same step in every replay: finalizers and weak references end timers and tasks.
         gc.collect()
+        if not gc.get_freeze_count():
+            gc.freeze()  # what all episodes share: no collection walks over it
         gc.disable()
         with tempfile.TemporaryDirectory() as directory, surroundings(self.loop, Path(directory), self.seed), quiet:
             asyncio.set_event_loop(self.loop)
             self.loop.on_step = self._on_step
             try:
-                self.loop.run_until_complete(self._story())
+                self.loop.run_until_complete(self._until_violated())
             except StuckError as error:
                 self.invariants.violated("no hot loop", str(error))
             finally:
@@ -149,6 +153,18 @@ class Episode:
 
     # The story.
 
+    async def _until_violated(self) -> None:
+        """The story, to its end or to the first violation: what follows from that tells nothing new."""
+        story, mine = asyncio.create_task(self._story()), contextvars.copy_context()
+
+        def end() -> None:
+            self.invariants.on_violation = lambda: None
+            self.loop.call_soon(story.cancel, context=mine)  # not in the context of an operator, which may be frozen
+
+        self.invariants.on_violation = end
+        with contextlib.suppress(asyncio.CancelledError):
+            await story
+
     async def _story(self) -> None:
         actors = [
             asyncio.create_task(self.agents.run()),
@@ -169,14 +185,13 @@ class Episode:
     async def _trouble(self) -> None:
         self.weather.calm = self.story.calm
         self.agents.failing = self.rng.choice((0.0, 0.2, 0.5))
+        self.agents.longest = self.rng.choice((6.0, 6.0, 30.0))
         self._draw_death()
         if self.story.outage:
             start = self.rng.uniform(5.0, 40.0)
             self.weather.outages.append((start, start + self.story.outage))
         for _ in range(self.story.actions):
             await asyncio.sleep(self.rng.choice((0.05, 0.5, 2.0, 8.0)))
-            if self.invariants.violations:
-                return
             self.people.act()
             self._jump()
         while self.weather.out(self.loop.now):  # noqa: ASYNC110 (time is virtual)
@@ -192,8 +207,6 @@ class Episode:
             self.cluster.api.compact()
 
     async def _peace(self) -> None:
-        if self.invariants.violations:
-            return
         self.weather.calm, self.next_death = True, 0
         self.people.make_peace()
         for client in list(self.operators.running):
@@ -203,8 +216,6 @@ class Episode:
             self.operators.start()
         end, first = self.loop.now + SETTLES_WITHIN, self.invariants.steps
         while left := unsettled(self.cluster):
-            if self.invariants.violations:
-                return
             if self.loop.now > end or self.invariants.steps - first > MOST_SETTLING_STEPS:
                 self.invariants.violated("everything comes to its end", "; ".join(left[:4]))
                 return

@@ -7,11 +7,14 @@ not.
 from __future__ import annotations
 
 import hashlib
-from collections import deque
+import math
+from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from omnixan.edge_network.api.meta import CLAIM_LABEL
+from omnixan_operator.kinds import WATCHED
 from tests.faults.actors.agents import Agents
 from tests.faults.apiserver.requests import Request, Write
 from tests.faults.apiserver.resources import Object
@@ -19,11 +22,14 @@ from tests.faults.cluster import Cluster
 from tests.faults.wire import MemoryNetwork
 
 TAKEN_IN = 2.0
-"""Seconds after which an event that reached an operator must have reached its decisions (on a calm event loop)."""
-KNOWN = 15.0
-"""Seconds after which a decision made before it, and sent late, must have arrived."""
-BURST_SECONDS, BURST = 10.0, 3000
-"""No operator sends more requests than that within that time: it would be a loop without a pause."""
+"""Seconds after which an event that reached an operator must have reached what it sends (on a calm event loop)."""
+KNOWN = 5.0
+"""The same for decisions that lie a few requests before what is sent. What was never otherwise needs no time to be known."""
+BURST_SECONDS, BURST, SAME = 10.0, 3000, 200
+"""No operator sends more requests than that within that time, nor that many to do the same to one object: it would be a
+loop without a pause."""
+_ALL_OF = tuple(kind.name for kind in WATCHED if not kind.selector)
+"""Kinds of which operators watch all objects."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class _Sight:
     since: float
     obj: Object
     facts: dict[str, tuple[Any, float]]
+    """What decisions must heed, each with since when it has been so; -inf: ever since the operator knows the object."""
 
 
 def is_operator(client: str) -> bool:
@@ -69,7 +76,11 @@ class Invariants:
         """Operators' writes, Leases and Events apart: time, client, verb, path."""
         self._sights: dict[str, dict[str, _Sight]] = {}
         self._attempts: dict[tuple[str, int], str] = {}
-        self._recent: dict[str, deque[float]] = {}
+        self._recent: dict[str, deque[tuple[float, str]]] = {}
+        self._same: Counter[tuple[str, str]] = Counter()
+        self._unheard: dict[str, set[str]] = {}
+        """By operator that has written nothing yet: the uids of what there was when it was started."""
+        self.on_violation: Callable[[], None] = lambda: None
         cluster.api.listeners.append(self._on_write)
         network.on_answer = self._on_answer
         network.on_event = self._on_event
@@ -77,6 +88,11 @@ class Invariants:
     def violated(self, invariant: str, what: str) -> None:
         """Write a violation down."""
         self.violations.append(Violation(invariant, self._loop.now, what))
+        self.on_violation()
+
+    def started(self, client: str) -> None:
+        """An operator begins: what there is now it must have heard of before it writes anything."""
+        self._unheard[client] = {obj["metadata"]["uid"] for kind in _ALL_OF for obj in self._cluster.api.all(kind)}
 
     # What operators know.
 
@@ -86,7 +102,7 @@ class Invariants:
 
     def _on_answer(self, client: str, request: Request, code: int, body: Object) -> None:
         self.steps += 1
-        self._count(client)
+        self._count(client, f"{request.method} {request.path}")
         if code < 300:
             # A metadata-only list says only what is there; it does not fill the operator's store.
             for obj in body.get("items", [body]) if "PartialObject" not in str(body.get("kind")) else ():
@@ -100,26 +116,32 @@ class Invariants:
         last = seen.get(metadata["uid"])
         if last is not None and last.version >= version:
             return
-        facts = last.facts if last is not None else {}
-        current = _facts(obj)
-        new = {k: facts[k] if k in facts and facts[k][0] == v else (v, now) for k, v in current.items()}
+        facts, first = (last.facts, now) if last is not None else ({}, -math.inf)
+        new = {k: facts[k] if k in facts and facts[k][0] == v else (v, first) for k, v in _facts(obj).items()}
         seen[metadata["uid"]] = _Sight(version, now, obj, new)
 
-    def _knows(self, client: str, uid: str, fact: str, value: Any, seconds: float = KNOWN) -> bool:
-        """Whether an operator has known for so long that a fact about an object has this value."""
-        sight = self._sights.get(client, {}).get(uid)
+    def _knows(self, request: Request, uid: str, fact: str, value: Any) -> bool:
+        """Whether an operator had known for long, when it sent this, that a fact about an object has this value."""
+        sight = self._sights.get(request.client, {}).get(uid)
         if sight is None or fact not in sight.facts:
             return False
         found, since = sight.facts[fact]
-        return bool(found == value) and self._loop.now - since > seconds
+        return bool(found == value) and request.sent - since > KNOWN
 
-    def _count(self, client: str) -> None:
+    def _count(self, client: str, what: str) -> None:
+        if not is_operator(client):
+            return
         recent = self._recent.setdefault(client, deque())
-        recent.append(self._loop.now)
-        while recent[0] < self._loop.now - BURST_SECONDS:
-            recent.popleft()
-        if len(recent) > BURST and not any(v.invariant == "no hot loop" for v in self.violations):
+        recent.append((self._loop.now, what))
+        self._same[client, what] += 1
+        while recent[0][0] < self._loop.now - BURST_SECONDS:
+            self._same[client, recent.popleft()[1]] -= 1
+        if any(v.invariant == "no hot loop" for v in self.violations):
+            return
+        if len(recent) > BURST:
             self.violated("no hot loop", f"{client} sent {BURST} requests within {BURST_SECONDS:g} s")
+        elif self._same[client, what] > SAME:
+            self.violated("no hot loop", f"{client} sent {SAME} times {what} within {BURST_SECONDS:g} s")
 
     # What is written.
 
@@ -130,11 +152,20 @@ class Invariants:
         client, kind = write.request.client, write.resource.kind
         if is_operator(client) and kind not in ("Lease", "Event"):
             self.writes.append((self._loop.now, client, write.request.method, write.request.path))
+            self._has_heard(client, f"{write.request.method} {write.request.path}")
             if not write.changed:
                 self._no_change(write)
         check = getattr(self, f"_{kind}", None)
         if check is not None:
             check(write)
+
+    def _has_heard(self, client: str, what: str) -> None:
+        """The first write of an operator comes after all that there was at its start."""
+        unheard = self._unheard.pop(client, set()) - set(self._sights.get(client, ()))
+        left = [obj for kind in _ALL_OF for obj in self._cluster.api.all(kind) if obj["metadata"]["uid"] in unheard]
+        if left:
+            names = ", ".join(f"{obj['kind']} {obj['metadata']['name']}" for obj in left[:3])
+            self.violated("what is not known is left alone", f"{client} sent {what} and has not heard of {names} yet")
 
     def _no_change(self, write: Write) -> None:
         """A write that changes nothing, by an operator that had seen the object as it is."""
@@ -149,13 +180,19 @@ class Invariants:
     def _Node(self, write: Write) -> None:
         if write.old is None and is_operator(write.request.client):
             self.violated("the operator makes no node", f"{write.request.client} made {write.request.path}")
-        old, new = _claim(write.old), _claim(write.new)
-        if old and new and old != new and is_operator(write.request.client):
-            owner = self._owner_of_mark(old)
-            if owner is not None and owner != self._owner_of_mark(new):
-                assert write.new is not None
-                name = write.new["metadata"]["name"]
-                self.violated("a node in one pool at most", f"{name} was taken from {old} and given to {new}")
+        if write.old is not None and write.new is not None and is_operator(write.request.client):
+            self._taken_away(write.request.client, write.new["metadata"]["name"], _claim(write.old), _claim(write.new))
+
+    def _taken_away(self, client: str, name: str, old: str, new: str) -> None:
+        """An operator changes a claim: never from one EdgeCluster to another, nor of one that it knows nothing of."""
+        owner = self._owner_of_mark(old) if old != new else None
+        if owner is None:
+            return
+        if new and owner != self._owner_of_mark(new):
+            self.violated("a node in one pool at most", f"{name} was taken from {old} and given to {new}")
+        if owner not in self._sights.get(client, {}):
+            what = f"{client} took the claim {old} from {name} and has not heard of its EdgeCluster yet"
+            self.violated("what is not known is left alone", what)
 
     def _owner_of_mark(self, claim: str) -> str | None:
         mark = claim.rpartition(".")[2]
@@ -195,17 +232,17 @@ class Invariants:
                 "one run per job and attempt", f"attempt {attempt} of {reference['name']} was over and is made again"
             )
         if is_operator(client):
-            self._placed_well(client, run, job)
+            self._placed_well(write.request, run, job)
 
-    def _placed_well(self, client: str, run: Object, job: Object) -> None:
+    def _placed_well(self, request: Request, run: Object, job: Object) -> None:
         """Where and whether a run is made, by what the operator had known for long."""
         namespace, node = run["metadata"]["namespace"], run["spec"]["nodeName"]
         twin = self._cluster.api.find("EdgeNode", namespace, node)
         if twin is not None:
             uid = twin["metadata"]["uid"]
-            if self._knows(client, uid, "drain", True):
+            if self._knows(request, uid, "drain", True):
                 self.violated("runs only where they belong", f"{run['metadata']['name']} is made on {node}, which drains")
-            if self._knows(client, uid, "ready", "False"):
+            if self._knows(request, uid, "ready", "False"):
                 self.violated("runs only where they belong", f"{run['metadata']['name']} is made on {node}, not Ready")
         for fact, word in (
             ("over", "is over"),
@@ -213,7 +250,7 @@ class Invariants:
             ("suspend", "is suspended"),
             ("paused", "is paused"),
         ):
-            if self._knows(client, job["metadata"]["uid"], fact, True):
+            if self._knows(request, job["metadata"]["uid"], fact, True):
                 self.violated("runs only where they belong", f"{run['metadata']['name']} is made though its job {word}")
 
     def _QuantumJob(self, write: Write) -> None:

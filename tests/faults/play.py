@@ -33,12 +33,16 @@ def play(seeds: Sequence[int], *arguments: str, processes: int | None = None, se
     return sorted(outcomes, key=lambda outcome: outcome["seed"])
 
 
+def paths() -> dict[str, str]:
+    """What such a process needs in its environment."""
+    return {"PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("operator", "node_agent", "."))}
+
+
 def _start(share: Sequence[int], arguments: tuple[str, ...]) -> subprocess.Popen[str]:
-    paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "node_agent", "."))
     return subprocess.Popen(
         [sys.executable, "-m", "tests.faults", "--json", "--list", ",".join(map(str, share)), *arguments],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": paths},
+        env=os.environ | paths(),
         stdout=subprocess.PIPE,
         text=True,
     )

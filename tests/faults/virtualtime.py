@@ -160,15 +160,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._keep_or_stash(ready.popleft(), ready.append)
         due = self.now + self._clock_resolution
         scheduled: list[Any] = self._scheduled  # type: ignore[attr-defined]
-        if any(handle.when() < due for handle in scheduled):
-            kept: list[Any] = []
-            for handle in scheduled:
-                if handle.when() < due:
-                    self._keep_or_stash(handle, kept.append)
-                else:
-                    kept.append(handle)
-            scheduled[:] = kept
-            heapq.heapify(scheduled)
+        kept: list[Any] = []
+        while scheduled and scheduled[0].when() < due:
+            self._keep_or_stash(heapq.heappop(scheduled), kept.append)
+        for handle in kept:
+            heapq.heappush(scheduled, handle)
 
     def _keep_or_stash(self, handle: Any, keep: Callable[[Any], None]) -> None:
         client = handle._context.get(CLIENT, "")

@@ -9,6 +9,7 @@ from omnixan.edge_network.api.meta import CLAIM_LABEL, MEMORY_TIER_LABEL
 from omnixan_operator import kinds
 from omnixan_operator.decide import claiming
 from omnixan_operator.decide.claiming import Claimant, Machine, Plan, Taint, Twin
+from omnixan_operator.desired.common import claim_mark
 from omnixan_operator.keys import Key, key_of
 from omnixan_operator.kinds import Object
 from omnixan_operator.reasons import Reason
@@ -19,17 +20,20 @@ from omnixan_operator.store import EDGE_NODES_BY_CLUSTER, OPEN_RUNS_BY_NODE, nam
 REST = 3.0
 """After a pass that took a while there is none for so many times as long: a thousand new EdgeClusters need no thousand
 passes over a thousand nodes."""
+RECHECK = 1.0
 FIELD_MANAGER = "omnixan-operator-claims"
 
 
 async def reconcile(ctx: Context, _key: Key) -> float | None:
     """Decide who gets which node; label the nodes; wake the EdgeClusters for which something changed."""
+    if ctx.monotonic() < ctx.claims_rest:
+        return ctx.claims_rest - ctx.monotonic()
+    gone = await _gone(ctx)
     begin = ctx.monotonic()
-    if begin < ctx.claims_rest:
-        return ctx.claims_rest - begin
     clusters = [obj for obj in ctx.store.all(kinds.EDGE_CLUSTER) if alive(obj)]
-    nodes = {name_of(node): node for node in ctx.store.all(kinds.NODE)}
-    plan = claiming.plan([_claimant(ctx, obj) for obj in clusters], map(_machine, nodes.values()))
+    nodes, unheard = {name_of(node): node for node in ctx.store.all(kinds.NODE)}, _unheard(ctx) - gone
+    machines = [_machine(node) for node in nodes.values() if _mark(node) not in unheard]
+    plan = claiming.plan([_claimant(ctx, obj) for obj in clusters], machines)
     _publish(ctx, clusters, plan)
     now = ctx.monotonic()
     ctx.claims_rest = now + REST * (now - begin)
@@ -38,7 +42,31 @@ async def reconcile(ctx: Context, _key: Key) -> float | None:
     failures = [error for error in await asyncio.gather(*changes, return_exceptions=True) if error is not None]
     if failures:
         raise failures[0]
-    return None
+    return RECHECK if unheard else None
+
+
+def _unheard(ctx: Context) -> set[str]:
+    """Marks on nodes of EdgeClusters that the store does not have.
+
+    They may exist all the same: watches of different kinds are not in step, and a new leader may see the claim that the
+    former one wrote for a new EdgeCluster before the EdgeCluster itself.
+    """
+    known = {claim_mark(uid_of(obj)) for obj in ctx.store.all(kinds.EDGE_CLUSTER)}
+    return {_mark(node) for node in ctx.store.all(kinds.NODE)} - known - {""}
+
+
+async def _gone(ctx: Context) -> set[str]:
+    """Those whose EdgeClusters the API server does not have either: their nodes are free."""
+    unheard = _unheard(ctx)
+    if not unheard:
+        return unheard
+    listed, _ = await ctx.api.list_known(kinds.EDGE_CLUSTER)
+    return unheard - {claim_mark(one.uid) for one in listed}
+
+
+def _mark(node: Object) -> str:
+    """Of the EdgeCluster in a Node's claim; empty without one."""
+    return str((node["metadata"].get("labels") or {}).get(CLAIM_LABEL) or "").rpartition(".")[2]
 
 
 def _publish(ctx: Context, clusters: list[Object], plan: Plan) -> None:

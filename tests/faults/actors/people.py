@@ -96,9 +96,10 @@ class People:
         self.made += 1
         name, namespace = f"job-{self.made}", self.rng.choice(TENANTS)
         spec = {"priority": self.rng.choice((0, 0, 5)), "backoffLimit": self.rng.choice((0, 1, 3))}
-        code, answer = self.cluster.job(name, "ec", namespace, self.rng.choice((1, 2, 8)), **spec)
+        paused = {PAUSED: "true"} if self.rng.random() < 0.1 else {}
+        code, answer = self.cluster.job(name, "ec", namespace, self.rng.choice((1, 2, 8)), paused, **spec)
         assert code == 201, answer
-        return name
+        return name + (" (paused)" if paused else "")
 
     def delete_job(self) -> str:
         return self._deleted("QuantumJob")
