@@ -226,8 +226,10 @@ def _compare(seed: int, fleet: int) -> dict[str, Any]:
 
 def _reached(results: list[dict[str, Any]]) -> float:
     """Percent of the way from static-best to the bound, over the seeds of a fleet."""
-    ours = sum(result["esp"]["success"] - result["static-best"]["success"] for result in results)
-    return round(100 * ours / sum(result["best"] - result["static-best"]["success"] for result in results), 1)
+    ours = fmean(result["esp"]["success"] for result in results)
+    static = fmean(result["static-best"]["success"] for result in results)
+    best = fmean(result["best"] for result in results)
+    return round(100 * (ours - static) / (best - static), 1)
 
 
 def run() -> None:
