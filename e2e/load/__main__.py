@@ -38,6 +38,9 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Markdown of the rows."""
     lines = ["| figure | measured | aim | met |", "| --- | ---: | ---: | --- |"]
     for row in rows:
+        if "met" not in row:
+            lines.append(f"| {row['figure']} | {row['measured']:g} {row['unit']} | – | – |")
+            continue
         aim = f"≤ {row['limit']:g}" if "limit" in row else f"≥ {row['least']:g}"
         met = "yes" if row["met"] else "no"
         lines.append(f"| {row['figure']} | {row['measured']:g} {row['unit']} | {aim} {row['unit']} | {met} |")
@@ -65,7 +68,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "load.json").write_text(text)
         (folder / "load.md").write_text(table(data["rows"]))
-    raise SystemExit(0 if all(row["met"] for row in data["rows"]) else 1)
+    raise SystemExit(0 if all(row.get("met", True) for row in data["rows"]) else 1)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,12 @@ class Metrics:
                 0.5,
             ),
         )
+        self.placement_decision_cpu_seconds = Histogram(
+            "omnixan_operator_placement_decision_cpu_seconds",
+            "The processor time that such a decision takes: without the times at which others had the processor.",
+            registry=registry,
+            buckets=_DECISION,
+        )
         self.analysis_seconds = Histogram(
             "omnixan_operator_analysis_seconds",
             "Time of one program analysis that was not in the cache.",

@@ -21,7 +21,7 @@ from omnixan.edge_network.api.quantumjob import Analysis, Attempt, Failure, Plac
 from omnixan.edge_network.api.result import Progress, Usage
 from omnixan_operator.decide import attempts
 from omnixan_operator.decide.esp import load_of
-from omnixan_operator.decide.placement import Choice, Need, Offer, place
+from omnixan_operator.decide.placement import Choice, Need, Offer, may_queue, place
 from omnixan_operator.decide.program import misfit
 from omnixan_operator.reasons import Reason
 
@@ -239,12 +239,14 @@ def _begin(job: QuantumJob, seen: Observed, before: tuple[Attempt, ...]) -> Step
             "its spec.tenants.namespaceSelector must select the namespace's labels"
         )
         return Wait(Reason.TENANT_NOT_ALLOWED, message, analysis, attempts=before)
+    queued = "the job waits for its turn: namespaces get free places in the nodes' queues one after another"
+    if not seen.turn and may_queue(need, seen.offers):  # most looks end here, and need not find the best node
+        return Wait(Reason.QUEUED, queued, analysis, attempts=before)
     choice = _place(need, seen.offers, attempts.failed_on(before))
-    if choice.node is None and choice.reason is not Reason.QUEUED:
+    if choice.node is None and choice.reason is Reason.QUEUED:
+        return Wait(Reason.QUEUED, queued, analysis, attempts=before)
+    if choice.node is None:
         return Wait(choice.reason, choice.message, analysis, choice.placement, before)
-    if choice.node is None or not seen.turn:
-        message = "the job waits for its turn: namespaces get free places in the nodes' queues one after another"
-        return Wait(Reason.QUEUED, message, analysis, attempts=before)
     last = job.status.run.attempt if job.status.run is not None else 0
     attempt = 1 + max([last, *(one.attempt for one in before)])
     return Start(choice.node, attempt, analysis, choice.placement, cluster, before)

@@ -77,6 +77,8 @@ class Need:
     """Whether a simulator may run it."""
 
 
+FULL = "queue"
+"""The constraint that every node with a full queue does not meet."""
 Unmet = tuple[str, str, str]
 """A constraint that a node does not meet: its name, what the node offers, what is needed."""
 
@@ -113,6 +115,12 @@ def has_place(need: Need, offers: Iterable[Offer]) -> bool:
     return any(_unmet(need, offer, success(need, offer)) is None for offer in offers)
 
 
+def may_queue(need: Need, offers: Iterable[Offer]) -> bool:
+    """Whether a node fits, or would if its queue had a free place."""
+    unmet = (_unmet(need, offer, success(need, offer)) for offer in offers)
+    return any(constraint is None or constraint[0] == FULL for constraint in unmet)
+
+
 def score(success: float, wait: float) -> float:
     """What a node is worth: see above. `wait` in seconds."""
     return success - WAIT_WEIGHT * wait / (wait + HALF_WAIT)
@@ -146,7 +154,7 @@ def _unmet(need: Need, offer: Offer, predicted: float) -> Unmet | None:
     if need.min_success is not None and not predicted >= need.min_success:
         return "minSuccessProbability", decimal(predicted), decimal(need.min_success)
     if offer.full:
-        return "queue", f"{offer.backlog} unfinished runs", "a free place"
+        return FULL, f"{offer.backlog} unfinished runs", "a free place"
     return None
 
 
@@ -161,7 +169,7 @@ def _choice(
     node = prediction = None
     if best is None:
         reason = Reason.NO_NODE_FITS if nodes else Reason.NO_NODES
-        if any(constraint[0] == "queue" for _, constraint in unmet):
+        if any(constraint[0] == FULL for _, constraint in unmet):
             reason = Reason.QUEUED
         message = _none_fits(need, unmet) if nodes else "the EdgeCluster has no nodes yet"
     else:
@@ -199,7 +207,7 @@ def _none_fits(need: Need, unmet: list[tuple[Offer, Unmet]]) -> str:
         "algorithm": "without a simulator, which an algorithm needs",
         "qubits": f"with fewer than {need.qubits} qubits",
         "calibration": "without a calibration",
-        "queue": "with a full queue",
+        FULL: "with a full queue",
         "minSuccessProbability": f"with a predicted success probability under {floor}",
     }
     counts = Counter(constraint[0] for _, constraint in unmet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -58,6 +59,8 @@ class Context:
     """Wall clock, for what is shown."""
     monotonic: Callable[[], float]
     """For what is measured."""
+    processor: Callable[[], float] = time.thread_time
+    """Processor time of the event loop's thread, for what is measured on machines that are short of it."""
     may_write: Callable[[], bool] = lambda: True
     """Whether this process leads for certain at this moment."""
     confinement: Confinement = field(default_factory=Confinement)

@@ -71,7 +71,7 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
     if job.status.completion_time is not None:
         return await afterwards.reconcile(ctx, live, job)
     text = await _text(ctx, job)
-    begin = ctx.monotonic()
+    begin = ctx.monotonic(), ctx.processor()
     seen = _observe(ctx, live, job, text)
     step = joblife.next_step(job, seen)
     if isinstance(step, Wait) and step.reason is Reason.QUEUED:
@@ -83,7 +83,7 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
 
 
 async def _queue(
-    ctx: Context, live: Object, job: QuantumJob, seen: Observed, step: Wait, text: str | NotYet, begin: float
+    ctx: Context, live: Object, job: QuantumJob, seen: Observed, step: Wait, text: str | NotYet, begin: tuple[float, float]
 ) -> float | None:
     """Wait for a free place in a node's queue, or take it if it is this job's turn."""
     key = key_of(kinds.QUANTUM_JOB, live)
@@ -92,7 +92,8 @@ async def _queue(
     if dispatch.takes_turn(ctx, key, seen.cluster, seen.offers):
         try:
             taken = joblife.next_step(job, replace(seen, turn=True))
-            ctx.metrics.placement_decision_seconds.observe(ctx.monotonic() - begin)
+            ctx.metrics.placement_decision_seconds.observe(ctx.monotonic() - begin[0])
+            ctx.metrics.placement_decision_cpu_seconds.observe(ctx.processor() - begin[1])
             return await _take(ctx, live, job, seen, taken, text)
         finally:
             dispatch.turn_is_over(ctx, key, seen.cluster)

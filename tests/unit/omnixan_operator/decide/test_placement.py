@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omnixan_operator.decide.esp import Load, Part, Quality, success_probability
-from omnixan_operator.decide.placement import WAIT_WEIGHT, Need, Offer, place, score, success
+from omnixan_operator.decide.placement import WAIT_WEIGHT, Need, Offer, has_place, may_queue, place, score, success
 from omnixan_operator.reasons import Reason
 
 
@@ -138,6 +138,7 @@ OFFERS = st.lists(
         backend=st.sampled_from(["simulator", "emulator"]),
         quality=st.one_of(st.none(), st.builds(quality, st.floats(0, 1))),
         wait_seconds=st.one_of(st.none(), st.floats(0, 1e6)),
+        full=st.booleans(),
     ),
     max_size=30,
     unique_by=lambda o: o.node,
@@ -153,7 +154,7 @@ NEEDS = st.builds(
 
 
 def fits(need: Need, o: Offer) -> bool:
-    if not o.ready or o.draining or o.qubits < need.qubits or (need.tiers and o.tier not in need.tiers):
+    if not o.ready or o.draining or o.full or o.qubits < need.qubits or (need.tiers and o.tier not in need.tiers):
         return False
     if o.backend == "simulator":
         return need.simulator_allowed
@@ -178,6 +179,13 @@ def test_every_node_fits_or_is_counted(offers: list[Offer], need: Need, random: 
         assert choice.placement.predicted is None
     random.shuffle(offers)
     assert place(need, offers) == choice
+
+
+@given(OFFERS, NEEDS)
+def test_the_short_looks_see_what_placement_would(offers: list[Offer], need: Need) -> None:
+    choice = place(need, offers)
+    assert has_place(need, offers) == (choice.node is not None)
+    assert may_queue(need, offers) == (choice.node is not None or choice.reason is Reason.QUEUED)
 
 
 @given(OFFERS, NEEDS, st.floats(0, 1))
