@@ -115,8 +115,11 @@ class WorkQueue(Generic[K]):
     def __init__(self, schedule: Schedule[K] | None = None) -> None:
         self._schedule: Schedule[K] = schedule if schedule is not None else Schedule()
         self._waiters: deque[asyncio.Future[None]] = deque()
-        self._alarm: asyncio.TimerHandle | None = None
-        """Rings when the next delayed key is due; there is none while no worker waits."""
+        self._alarm: tuple[float, asyncio.Handle] | None = None
+        """When it rings, as the next delayed key is due then; there is none while no worker waits.
+
+        The moment is kept beside the handle: uvloop's has none if it was past already, as after a moment's standstill.
+        """
         self._closed = False
 
     def __len__(self) -> int:
@@ -166,7 +169,7 @@ class WorkQueue(Generic[K]):
         """Let every waiting worker end."""
         self._closed = True
         if self._alarm is not None:
-            self._alarm.cancel()
+            self._alarm[1].cancel()
         while self._waiters:
             self._wake_one()
 
@@ -194,11 +197,11 @@ class WorkQueue(Generic[K]):
 
     def _set_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
         due = self._schedule.next_due()
-        if self._alarm is not None and (due is None or due < self._alarm.when()):
-            self._alarm.cancel()
+        if self._alarm is not None and (due is None or due < self._alarm[0]):
+            self._alarm[1].cancel()
             self._alarm = None
         if due is not None and self._alarm is None:
-            self._alarm = loop.call_at(due, self._ring)
+            self._alarm = due, loop.call_at(due, self._ring)
 
     def _ring(self) -> None:
         self._alarm = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
+import uvloop
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -158,6 +160,34 @@ def test_a_timer_that_rings_too_soon_does_not_keep_workers_awake() -> None:
     finally:
         loop.close()
     assert seen == ["0", "1", "2", "3", "4"]
+
+
+class _Stalling(Schedule[str]):
+    """The process stands still for a moment between the look for a key and the setting of the alarm for the next."""
+
+    def next_due(self) -> float | None:
+        due = super().next_due()
+        time.sleep(0.05)  # the fault: a busy machine, or a process that is stopped and goes on
+        return due
+
+
+def test_workers_outlive_a_standstill_on_the_loop_that_the_operator_runs_on() -> None:
+    queue, seen = WorkQueue[str](_Stalling()), list[str]()
+
+    async def worker() -> None:
+        while (taken := await queue.take()) is not None:
+            seen.append(taken.key)
+            queue.done(taken.key)
+            if len(seen) == 2:
+                queue.close()
+
+    async def work() -> None:
+        queue.add("soon", 0.06)
+        queue.add("later", 2.0)
+        await asyncio.wait_for(asyncio.gather(*(worker() for _ in range(4))), 30)
+
+    uvloop.run(work())
+    assert seen == ["soon", "later"]
 
 
 async def test_a_key_is_never_in_two_hands() -> None:
