@@ -42,6 +42,7 @@ def execute(spec: QuantumJobSpec, on_progress: Progress = lambda progress: None,
     on. CheckpointError if the folder cannot be used; nothing else is raised but by a broken installation.
     """
     if checkpoint is not None:
+        checkpoint = checkpoint.absolute()
         try:
             checkpoint.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -75,7 +76,7 @@ async def _run_on(spec: QuantumJobSpec, sandbox: Sandbox, outcome: Outcome, on_p
     job = spec.execution.model_dump(mode="json") | {"workload": workload_of(spec) | {"checkpoint": None}}
     digest = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
     logging.getLogger(Storage.__module__).setLevel(logging.ERROR)  # what is wrong is told by the exception
-    storage = Storage(str(folder.absolute()), "auto", MEMORY)
+    storage = Storage(str(folder), "auto", MEMORY)
     try:
         if not await storage.open():
             report = storage.report()
