@@ -19,7 +19,7 @@ from e2e.cluster.images import ensure_images
 from e2e.cluster.interface import Cluster
 from e2e.cluster.pypi import helm
 from e2e.cluster.steps import Steps
-from e2e.faults import diagnosis, leaders, nodes, releases
+from e2e.faults import diagnosis, leaders, loops, nodes, releases
 from e2e.faults.field import Field
 from e2e.guest import power_cut
 from e2e.kubectl import Kubectl
@@ -150,6 +150,13 @@ def _power_cuts(_ground: Ground, number: int) -> dict[str, Any]:
     return power_cut.summary(found)
 
 
+def _loops(ground: Ground, number: int) -> dict[str, Any]:
+    ground.field.remove_edge_cluster()  # of another part, if there is one
+    with loops.remembering(ground.field) as node:
+        calm = loops.undisturbed(ground.field, TENANT, f"l{number}")
+        return loops.kill_twice(ground.field, TENANT, node, calm, f"l{number}")
+
+
 def _scenarios(ground: Ground, _number: int) -> dict[str, Any]:
     assert ground.cluster
     return _pytest("e2e/scenarios", OMNIXAN_KEEP_CLUSTER="1")
@@ -167,5 +174,6 @@ PARTS = {
     "power-cuts": Part(
         "power cuts of a virtual machine with NVDIMMs, one to three in a row: see e2e/guest", 20, _power_cuts
     ),
+    "loops": Part("an agent is killed -9 twice in a QAOA of 60 iterations: see e2e/faults/loops.py", 5, _loops),
     "scenarios": Part("all scenarios of `make test` on one cluster", 3, _scenarios),
 }

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from omnixan.edge_network.api.quantumjob import QuantumJobStatus
+from omnixan.edge_network.api.quantumjob import QuantumJobSpec, QuantumJobStatus
+from omnixan.edge_network.cli import local
+from omnixan.edge_network.persistent_memory.memory import PersistentMemory
 
 ROOT = Path(__file__).resolve().parents[3]
 BELL = """OPENQASM 3.0;
@@ -123,3 +125,45 @@ def test_a_missing_file_is_said_in_one_line(tmp_path):
     assert done.returncode == 2
     assert "No such file" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt(progress):
+    if progress["iteration"] > 40:
+        raise Interrupted
+
+
+@pytest.mark.parametrize("seed", [{"seed": 7}, {}])
+def test_an_interrupted_loop_goes_on_with_the_same_manifest_and_leaves_nothing_behind(tmp_path, seed):
+    problem = {"maxcut": {"edges": [[a, (a + 1) % 12] for a in range(12)]}}
+    document = job(algorithm={"qaoa": {"problem": problem}}, optimizer={"name": "COBYLA"}, execution=seed)
+    document["spec"]["checkpoint"] = {"everyIterations": 1}
+    spec = QuantumJobSpec.model_validate(document["spec"])
+    log = tmp_path / "new" / "log"
+    with pytest.raises(Interrupted):
+        local.execute(spec, interrupt, log)
+    other = job(program=program(BELL))
+    assert run(tmp_path, other, "--checkpoint", str(log)).returncode == 0, "a program has no loop"
+    done = run(tmp_path, document, "--checkpoint", str(log), "-o", "json")
+    assert done.returncode == 0, done.stderr
+    status = json.loads(done.stdout)["status"]
+    assert status["resumedFromIteration"] > 40
+    with PersistentMemory(log, readonly=True) as store:
+        assert store.list() == []
+    if seed:
+        undisturbed = json.loads(run(tmp_path, document, "-o", "json").stdout)["status"]
+        assert status["result"] == undisturbed["result"]
+        assert status["usage"]["shots"] == undisturbed["usage"]["shots"]
+
+
+def test_a_folder_that_cannot_keep_a_log_exits_with_2_and_is_named(tmp_path):
+    document = job(algorithm={"qaoa": {"problem": {"maxcut": {"edges": [[0, 1]]}}}})
+    taken = tmp_path / "file"
+    taken.write_text("not a store")
+    for folder in (taken, taken / "below"):
+        done = run(tmp_path, document, "--checkpoint", str(folder))
+        assert done.returncode == 2 and done.stdout == "" and "Traceback" not in done.stderr
+        assert done.stderr.strip().startswith(f"--checkpoint {folder}") and len(done.stderr.split()) < 20

@@ -32,6 +32,12 @@ def main(argv: list[str] | None = None) -> None:
         epilog="Exit status: 0 the job is Complete, 1 it Failed, 2 the manifest or the command is wrong.",
     )
     run.add_argument("file", type=Path, help="a file with one QuantumJob")
+    run.add_argument(
+        "--checkpoint",
+        metavar="FOLDER",
+        type=Path,
+        help="keep the log of an algorithm's loop there: interrupted, the same manifest goes on where it was",
+    )
     run.add_argument("-o", "--output", choices=("table", "json"), default="table", help="what to print (table)")
     support.add(commands)
     pmem.add(commands)
@@ -44,10 +50,10 @@ def main(argv: list[str] | None = None) -> None:
         from omnixan.edge_network.cli.pmem import command as pmem_command
 
         sys.exit(pmem_command.run(args))
-    sys.exit(_run(args.file, args.output))
+    sys.exit(_run(args.file, args.output, args.checkpoint))
 
 
-def _run(path: Path, output: str) -> int:
+def _run(path: Path, output: str, checkpoint: Path | None) -> int:
     try:
         document, spec = manifest.load(path)
     except manifest.ManifestError as error:
@@ -69,7 +75,14 @@ def _run(path: Path, output: str) -> int:
         def progress(news: dict[str, Any]) -> None:
             bars.update(bar, completed=news["iteration"], total=news["of"], best=f"best {news['best']:.4g}")
 
-        done = local.execute(spec, progress)
+        done: outcome.Outcome | local.CheckpointError
+        try:
+            done = local.execute(spec, progress, checkpoint)
+        except local.CheckpointError as error:
+            done = error
+    if isinstance(done, local.CheckpointError):
+        print(f"--checkpoint {done}", file=sys.stderr)
+        return REFUSED
     metadata = {"namespace": "default"} | document["metadata"]
     job = {
         "apiVersion": document["apiVersion"],

@@ -19,6 +19,7 @@ class Outcome:
     completion_time: str = ""
     analysis: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
+    resumed_from: int | None = None
     summary: dict[str, Any] | None = None
     counts: dict[str, int] = field(default_factory=dict)
     failure: Failure | None = None
@@ -41,6 +42,8 @@ def status(outcome: Outcome) -> dict[str, Any]:
     }
     if outcome.usage is not None:
         raw["usage"] = Usage.model_validate(outcome.usage).wire()
+    if outcome.resumed_from is not None:
+        raw["resumedFromIteration"] = outcome.resumed_from
     if outcome.summary is not None:
         raw["result"] = {"summary": Summary.model_validate(outcome.summary).wire()}
     return QuantumJobStatus.model_validate({k: v for k, v in raw.items() if v is not None}).wire()
