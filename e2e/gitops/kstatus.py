@@ -20,7 +20,7 @@ SUMMARY = {"EdgeCluster": "Ready", "EdgeNode": "Ready", "QuantumJob": "Complete"
 """The condition without which a kind is not Current."""
 ABNORMAL = ("Reconciling", "Stalled")
 """Conditions that are there only while they are True."""
-OF_THE_AGENT = frozenset({"AgentReady"})
+OF_THE_AGENT = frozenset({"AgentReady", "PersistentMemoryReady", "MemoryPoolReady"})
 """Conditions with a writer of their own, who sees a generation at another time than the operator."""
 MANAGERS = frozenset({"omnixan-operator", "omnixan-agent"})
 """Who may write a status. What somebody else wrote by hand is not the operator's word and is not judged."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,12 @@ class Observed:
         return [later - earlier for earlier, later in itertools.pairwise(times)]
 
 
+def kept_by(kube: Kube, node: str) -> dict[str, Any]:
+    """What an agent says of its persistent memory."""
+    found: dict[str, Any] = kube.get("EdgeNode", node).get("status", {}).get("persistentMemory", {})
+    return found
+
+
 @pytest.fixture(scope="module")
 def observed(control_plane: Kube, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     with new_namespace(control_plane) as kube:
@@ -40,10 +47,15 @@ def observed(control_plane: Kube, kubeconfig: Path, tmp_path_factory: pytest.Tem
             lab.grant()
             for node in ("node-1", "node-2"):
                 lab.node(node)
-                lab.agent(node, QUBITS="22").wait_ready()
+                # Modules are on where nothing runs: their figures alone are no reason to write.
+                modules = (
+                    {"PMEM_PATH": str(lab.folder), "PMEM_SIZE": "16Mi", "POOL_SIZE": "128Mi"} if node == "node-1" else {}
+                )
+                lab.agent(node, QUBITS="22", **modules).wait_ready()
             for node in ("node-1", "node-2"):
                 eventually(lambda node=node: lab.condition(node).get("status") == "True", "the node reports itself")
                 eventually(lambda node=node: lab.lease(node), "there is a heartbeat")
+            eventually(lambda: "lastCheckpoint" in kept_by(kube, "node-1"), "the twin is in the store, and that is told")
             lab.submit("long", ENDLESS, node="node-2", timeout=3600)
             lab.began("long")
             seen = Observed()

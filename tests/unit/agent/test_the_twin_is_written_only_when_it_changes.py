@@ -91,8 +91,8 @@ MEMORY = MemoryReport(
     "durable at T3-file",
     tier="T3-file",
     proof=("fdatasync is what makes it durable (T3)",),
-    size=1 << 26,
-    used=1_000_000,
+    size=1_000_000,
+    used=500_000,
     last_checkpoint=1_800_000_000.0,
 )
 
@@ -116,9 +116,9 @@ def test_modules_have_a_condition_and_fields_of_their_own():
     ("change", "found"),
     [
         ({}, Difference.NONE),
-        ({"used": 1_050_000}, Difference.NONE),
-        ({"used": 1_050_001}, Difference.FIGURES),
-        ({"used": 949_999}, Difference.FIGURES),
+        ({"used": 550_000}, Difference.NONE),
+        ({"used": 550_001}, Difference.FIGURES),
+        ({"used": 449_999}, Difference.FIGURES),
         ({"last_checkpoint": 1_800_000_059.0}, Difference.NONE),
         ({"last_checkpoint": 1_800_000_060.0}, Difference.FIGURES),
         ({"last_checkpoint": None}, Difference.FACTS),
@@ -141,18 +141,20 @@ def test_a_module_that_is_switched_off_is_taken_away():
 def test_a_memory_that_refuses_says_why_and_has_no_tier():
     refused = MemoryReport(False, "NoDAX", "/mnt/pmem0: mode=dax was asked for and the proof found T3-file")
     status = desired_status(with_memory(refused), NODE, "2026-01-01T00:00:00Z")
-    assert status["persistentMemory"] == {}
+    assert "persistentMemory" not in status
     assert [c["reason"] for c in status["conditions"]] == ["WorkerWarm", "NoDAX"]
     EdgeNodeStatus.model_validate(status)
     stood = live(with_memory(refused))
     assert difference(with_memory(refused), stood) is Difference.NONE
+    assert difference(with_memory(refused), live(with_memory())) is Difference.FACTS
 
 
 @pytest.mark.parametrize(
     ("before", "now", "is_so"),
     [
-        (0, 1, True),
-        (0, 0, False),
+        (0, 5, False),
+        (0, 6, True),
+        (100, 94, True),
         ("0.500", "0.550", False),
         ("0.500", "0.551", True),
         ("2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z", True),
@@ -160,7 +162,7 @@ def test_a_memory_that_refuses_says_why_and_has_no_tier():
     ],
 )
 def test_what_is_notable(before: float | str, now: float | str, is_so: bool):
-    assert notable(before, now) is is_so
+    assert notable(before, now, 100) is is_so
 
 
 def test_nothing_is_said_of_modules_that_are_off():

@@ -13,7 +13,10 @@ from omnixan.edge_network.api.meta import HEARTBEAT_LABEL
 
 AGENT_READY = "AgentReady"
 NOTABLE = 0.05
-"""A figure is written again when it has changed by more than this: relative to what stands there, shares absolutely."""
+"""A share is written again when it has changed by more than this, bytes when they have by more than this of the whole.
+
+Not of what stands there: the agent keeps its twin in the store, so that each write makes it a little fuller.
+"""
 NOTABLE_SECONDS = 60.0
 """A time is, when it is so much later."""
 FIGURES = {
@@ -21,6 +24,8 @@ FIGURES = {
     "persistentMemory": ("used", "lastCheckpoint"),
 }
 """By field of the status: what of it changes all the time. All else is written whenever it differs."""
+WHOLE = {"memory": "pool", "persistentMemory": "size"}
+"""By field of the status: what its bytes are a part of."""
 
 NOTHING = Modules()
 Status = dict[str, Any]
@@ -93,17 +98,18 @@ def _compare(name: str, value: Any, live: Any) -> Difference:
         return Difference.NONE if value == live else Difference.FACTS
     if value.keys() != live.keys() or any(value[key] != live[key] for key in value if key not in figures):
         return Difference.FACTS
-    changed = any(notable(live[key], value[key]) for key in figures if key in value)
+    whole = value.get(WHOLE[name], 0)
+    changed = any(notable(live[key], value[key], whole) for key in figures if key in value)
     return Difference.FIGURES if changed else Difference.NONE
 
 
-def notable(before: float | str, now: float | str) -> bool:
-    """Whether a figure has changed enough to be written: a number of bytes, a share as text, or a time as text."""
+def notable(before: float | str, now: float | str, whole: float = 0) -> bool:
+    """Whether a figure has changed enough to be written: bytes of a whole, a share as text, or a time as text."""
     if isinstance(before, str) and isinstance(now, str):
         if ":" in now:
             return (datetime.fromisoformat(now) - datetime.fromisoformat(before)).total_seconds() >= NOTABLE_SECONDS
         return round(abs(float(now) - float(before)), 6) > NOTABLE
-    return abs(float(now) - float(before)) > NOTABLE * abs(float(before))
+    return abs(float(now) - float(before)) > NOTABLE * whole
 
 
 def desired_status(report: Report, node: Mapping[str, Any], now: str) -> Status:

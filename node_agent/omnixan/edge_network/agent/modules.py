@@ -53,7 +53,8 @@ def persistent_memory(report: MemoryReport | None) -> Modules:
         fields |= {"tier": report.tier, "size": report.size, "used": report.used}
     if report.last_checkpoint is not None:
         fields["lastCheckpoint"] = micro_time(report.last_checkpoint)[:19] + "Z"
-    return Modules((said,), {"persistentMemory": fields})
+    # No empty object: the API server makes null of one that takes the place of another, and refuses that.
+    return Modules((said,), {"persistentMemory": fields} if fields else {})
 
 
 def memory_pooling(stats: PoolStats | None, error: PoolError | None = None) -> Modules:
