@@ -100,6 +100,15 @@ class Medium(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadAhead(Protocol):
+    """A medium that is slow to read, and faster when it is told what comes."""
+
+    def ahead(self, offset: int, length: int) -> None:
+        """These bytes, as far as there are so many, will be read soon."""
+        ...
+
+
 class MediumError(Exception):
     """Something is wrong with a medium: which path, what, and what to do; `errno` where the system gave one."""
 
