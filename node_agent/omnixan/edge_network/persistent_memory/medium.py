@@ -189,6 +189,7 @@ _BY_ERRNO: dict[int, tuple[type[MediumError], str]] = {
     errno.ENODEV: (MediumMissing, "attach the device or correct the path"),
     errno.ENXIO: (MediumMissing, "attach the device or correct the path"),
     errno.EISDIR: (MediumUnsuitable, "name a file in it"),
+    errno.EEXIST: (MediumUnsuitable, "something else has this name: choose another path"),
     errno.EBUSY: (MediumBusy, "end what uses the device (a mount, a file system) first"),
     errno.ETXTBSY: (MediumBusy, "end what uses the file first"),
 }
