@@ -1,4 +1,4 @@
-"""The store against what else makes bytes durable: on the code of DAX (an emulation), on a disk, at opening, in a circuit."""
+"""The store against what else makes bytes durable: on the code of DAX (an emulation), on a disk, opening, in a circuit."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def dirty(ground: Ground, data: dict[str, Any]) -> Rows:
 
 
 def whole(ground: Ground, data: dict[str, Any], mib: int, *, times: int, repeats: int) -> Rows:
-    """A state as a whole, every byte of it checksummed: GB/s beside memcpy's into the same kind of memory, and the disk's."""
+    """A state as a whole, every byte of it checksummed: beside memcpy's into the same kind of memory, and the disk's."""
     size = mib * MIB
     store = ground.emulated((4 if mib <= 16 else 1) * 2 * (size + MIB) + MIB)
     states = [np.frombuffer(os.urandom(size), dtype=np.uint8) for _ in range(2)]

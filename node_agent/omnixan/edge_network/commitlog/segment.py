@@ -73,8 +73,6 @@ def write_head(medium: Medium, head: Head) -> None:
 
 def read_head(medium: Medium, path: str) -> Head | None:
     """The head, or None where no copy is whole; raises `NewerFormat`."""
-    if medium.size < MINIMUM:
-        return None
     for copy in COPIES:
         raw = bytes(medium.read(copy, LINE))
         magic, version, crc = _HEAD.unpack_from(raw)
@@ -92,4 +90,4 @@ def read_head(medium: Medium, path: str) -> Head | None:
 
 def is_unused(medium: Medium) -> bool:
     """Whether no record was ever written to it: the head is durable before the first one is."""
-    return medium.size < MINIMUM or not any(medium.read(DATA, LINE))
+    return not any(medium.read(DATA, LINE))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from omnixan.edge_network.commitlog.entry import Entry
 from omnixan.edge_network.commitlog.recovery import DAMAGED, Tail, find_tail, header_at, payload_of
-from omnixan.edge_network.commitlog.segment import Head, is_unused, read_head
+from omnixan.edge_network.commitlog.segment import DATA, MINIMUM, Head, is_unused, read_head
 from omnixan.edge_network.persistent_memory.errors import BadArgument, Corrupt, NotAStore
 from omnixan.edge_network.persistent_memory.medium import MediumMissing, Tier
 from omnixan.edge_network.persistent_memory.record import Kind
@@ -67,7 +67,11 @@ class Shelf:
                     raise
                 continue  # its writer truncated the log just now
             try:
+                if medium.size < MINIMUM:
+                    raise self._cut_off(number, medium.size, self._limit())
                 head = read_head(medium, self._path)
+                if head is not None and medium.size < head.size:
+                    raise self._cut_off(number, medium.size, head.base + medium.size - DATA)
                 unused = head is None and is_unused(medium)
             finally:
                 medium.close()
@@ -89,6 +93,10 @@ class Shelf:
         self._last = self._segments.open(self._placed[-1].number, readonly=readonly)
         self.tier = self._last.tier
         return find_tail(self._last, self._placed[-1].head, self._path)
+
+    def _cut_off(self, number: int, size: int, position: int) -> Corrupt:
+        """A segment has its name only when all of it is there: whether the lost part held records, nobody can say."""
+        return Corrupt(self._path, f"segment {number} is cut off after {size} bytes", DAMAGED, position=position)
 
     def _limit(self) -> int:
         return self._placed[-1].head.limit if self._placed else 0

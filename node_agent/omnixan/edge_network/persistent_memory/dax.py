@@ -46,7 +46,7 @@ class DaxMedium:
     """
 
     _writable: int
-    """End of what may be written: all of it, or -1 while nothing may. One comparison: three checks cost more than a write."""
+    """End of what may be written: all of it, or -1 while nothing may. One comparison: three checks cost more."""
 
     def __init__(
         self, fd: int, path: str, size: int, tier: Tier, library: Library | None, *, readonly: bool = False

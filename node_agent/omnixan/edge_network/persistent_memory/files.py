@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 TRANSFER = 1 << 20
 """Bytes of the aligned buffer that a direct transfer goes through."""
 
+LONG = 256 << 10
+"""Bytes from which on a read is announced."""
+
 PENDING = 2048
 """Pages that a direct medium keeps in memory before it sends them without being asked (8 MiB)."""
 
@@ -46,22 +49,38 @@ class _File:
         self._broken: MediumError | None = None
         try:
             self._map: mmap.mmap | None = mmap.mmap(fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
+            self._long_map = mmap.mmap(fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
         except (OSError, ValueError) as error:
             os.close(fd)
             named = error if isinstance(error, OSError) else OSError(0, str(error))
             raise from_oserror(named, path, f"mapping {size} bytes") from error
-        self._view = memoryview(self._map)
+        # A header stands here and the next one megabytes behind: what is read around each page (8 MiB on some disks) is wasted
+        # for them, and right for long reads.
+        self._map.madvise(mmap.MADV_RANDOM)
+        self._view, self._long_view = memoryview(self._map), memoryview(self._long_map)
+
+    def ahead(self, offset: int, length: int) -> None:
+        """What will be read soon, as far as it lies inside: it comes from the disk in one go, and in time."""
+        os.posix_fadvise(self._fd, offset, max(0, min(length, self.size - offset)), os.POSIX_FADV_WILLNEED)
 
     def close(self) -> None:
         """Unlock and close; views that `read` gave out stay readable for as long as they are kept."""
         if self._map is None:
             return
-        self._view.release()
-        with contextlib.suppress(BufferError):  # a view is still out: the mapping goes with the last one
-            self._map.close()
+        for view, mapping in ((self._view, self._map), (self._long_view, self._long_map)):
+            view.release()
+            with contextlib.suppress(BufferError):  # a view is still out: the mapping goes with the last one
+                mapping.close()
         self._map = None
         fcntl.flock(self._fd, fcntl.LOCK_UN)  # a mapping that a view keeps has a descriptor of its own, and so the lock
         os.close(self._fd)
+
+    def _shown(self, offset: int, length: int) -> memoryview:
+        """A part of the mapping, a long one announced."""
+        if length < LONG:
+            return self._view[offset : offset + length]
+        self.ahead(offset, length)
+        return self._long_view[offset : offset + length]
 
     def _check(self, offset: int, length: int) -> None:
         if self._map is None:
@@ -104,7 +123,7 @@ class FileMedium(_File):
     def read(self, offset: int, length: int) -> memoryview:
         """The bytes there, without a copy; the view goes on showing what is written there later."""
         self._check(offset, length)
-        return self._view[offset : offset + length]
+        return self._shown(offset, length)
 
     def write(self, offset: int, data: Buffer) -> None:
         """Into the page cache: visible at once, durable after `persist`."""
@@ -142,7 +161,7 @@ class DirectMedium(_File):
         self._check(offset, length)
         waiting = self._waiting([(offset, length)])
         if not waiting:
-            return self._view[offset : offset + length]
+            return self._shown(offset, length)
         merged = bytearray(self._view[offset : offset + length])
         for page in waiting:
             start = max(offset, page * PAGE)

@@ -100,6 +100,15 @@ class Medium(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadAhead(Protocol):
+    """A medium that is slow to read, and faster when it is told what comes."""
+
+    def ahead(self, offset: int, length: int) -> None:
+        """These bytes, as far as there are so many, will be read soon."""
+        ...
+
+
 class MediumError(Exception):
     """Something is wrong with a medium: which path, what, and what to do; `errno` where the system gave one."""
 
@@ -180,6 +189,7 @@ _BY_ERRNO: dict[int, tuple[type[MediumError], str]] = {
     errno.ENODEV: (MediumMissing, "attach the device or correct the path"),
     errno.ENXIO: (MediumMissing, "attach the device or correct the path"),
     errno.EISDIR: (MediumUnsuitable, "name a file in it"),
+    errno.EEXIST: (MediumUnsuitable, "something else has this name: choose another path"),
     errno.EBUSY: (MediumBusy, "end what uses the device (a mount, a file system) first"),
     errno.ETXTBSY: (MediumBusy, "end what uses the file first"),
 }
