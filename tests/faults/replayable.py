@@ -15,13 +15,13 @@ _FIXED = "OMNIXAN_FAULTS_REPLAYABLE"
 _ADDR_NO_RANDOMIZE = 0x0040000
 
 
-def become_replayable() -> None:
+def become_replayable(module: str = "tests.faults") -> None:
     """Return in a process as described; where the kernel does not allow it, a replay may differ now and then."""
     if os.environ.get(_FIXED):
         return
     libc = ctypes.CDLL(None, use_errno=True)
     libc.personality(ctypes.c_ulong(libc.personality(ctypes.c_ulong(0xFFFFFFFF)) | _ADDR_NO_RANDOMIZE))
-    command = [sys.executable, "-m", "tests.faults", *sys.argv[1:]]
+    command = [sys.executable, "-m", module, *sys.argv[1:]]
     # Every operator that starts would read the system's certificates, which took a seventh of a story's time.
     without = {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
     os.execve(sys.executable, command, os.environ | without | {"PYTHONHASHSEED": "0", _FIXED: "1"})
