@@ -29,17 +29,17 @@ class _Told(logging.Formatter):
         return f"{self._episode.loop.now:10.3f} {who:11} {where:12} {record.getMessage()[:400]}"
 
 
-def _trace(episode: Episode) -> None:
+def told(episode: Episode) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_Told(episode))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("tests.faults").setLevel(logging.DEBUG)
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    told = logging.getLogger("tests.faults.server")
+    server = logging.getLogger("tests.faults.server")
 
     def write(write: object) -> None:
         request = write.request  # type: ignore[attr-defined]
-        told.info(
+        server.info(
             "%s %s %s %s%s", request.client, request.method, request.path, "" if write.changed else "(no change) ",  # type: ignore[attr-defined]
             str(request.body)[:300],
         )  # fmt: skip
@@ -50,7 +50,7 @@ def _trace(episode: Episode) -> None:
 def _play(seed: int, story: Story, trace: bool) -> Report:
     episode = Episode(seed, story, trace=trace)
     if trace:
-        _trace(episode)
+        told(episode)
     report = episode.play()
     if trace:
         for moment, what in episode.people.log:
