@@ -49,6 +49,10 @@ class _Pieces:
         """The lowest order from `order` on that has a piece."""
         return next((k for k in range(order, len(self.of)) if self.of[k]), None)
 
+    def largest(self) -> int:
+        """The highest order that has a piece, of at least one."""
+        return next(k for k in range(len(self.of) - 1, -1, -1) if self.of[k])
+
 
 class Buddies:
     """Free pages of `blocks` blocks of 2^`top` pages; all of them free and cold at first."""
@@ -70,12 +74,6 @@ class Buddies:
         """Free pages that have memory."""
         return self._warm.pages
 
-    @property
-    def largest(self) -> int:
-        """Pages of the largest free buddy."""
-        orders = (k for pieces in (self._cold, self._warm) for k in range(self.top, -1, -1) if pieces.of[k])
-        return 1 << max(orders, default=-1) if self.free else 0
-
     def take_run(self, pages: int, *, warm: bool) -> Extent | None:
         """`pages` neighbours of one temperature out of the smallest buddy that has them, or None."""
         pieces = self._warm if warm else self._cold
@@ -92,11 +90,11 @@ class Buddies:
         for pieces, warm in ((self._warm, True), (self._cold, False)):
             if not (warm or cold):
                 break
-            order = self.top
-            while pages and order >= 0:
-                if not pieces.of[order]:
-                    order -= 1
-                    continue
+            while pages and pieces.pages:
+                # The smallest that is enough, so that large ones stay whole; else the largest there is.
+                order = pieces.smallest((pages - 1).bit_length())
+                if order is None:
+                    order = pieces.largest()
                 first, length = pieces.lowest(order), 1 << order
                 if length > pages:
                     self.give(Extent(first + pages, length - pages), warm=warm)

@@ -29,7 +29,6 @@ from omnixan.edge_network.memory_pooling.fragmentation import PoolState, fragmen
 from omnixan.edge_network.memory_pooling.kernel import PAGE
 from omnixan.edge_network.memory_pooling.segment import Segment
 from omnixan.edge_network.memory_pooling.slab import Slab
-from omnixan.edge_network.persistent_memory.sizes import parse_size
 
 TENANT: Final = "default"
 """Whose buffers are that name no tenant."""
@@ -344,7 +343,11 @@ class MemoryPooling:
 
 
 def _size(name: str, value: object) -> int:
+    if type(value) is int and value >= 0:
+        return value
     if isinstance(value, int | str):
+        from omnixan.edge_network.persistent_memory.sizes import parse_size  # the worker gives numbers and needs no store
+
         try:
             return parse_size(value)
         except ValueError as error:
