@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from omnixan.edge_network.memory_pooling import kernel
 from omnixan.edge_network.memory_pooling.blocks import Blocks
-from omnixan.edge_network.memory_pooling.buddies import Buddies, Extent
+from omnixan.edge_network.memory_pooling.buddies import Buddies, Extent, joined
 from omnixan.edge_network.memory_pooling.errors import PoolError
 from omnixan.edge_network.memory_pooling.kernel import PAGE
 from omnixan.edge_network.memory_pooling.owners import Owners
@@ -42,13 +42,16 @@ class Arena:
 
     def grant(self, pages: int, tenant: str, *, reuse: bool) -> Slab:
         """A slab of so many pages (no more than are free). With `reuse`, memory that others left goes before new memory."""
-        cold = self.cold_pages
-        extents = self._extents(pages, reuse=reuse)
+        warm, cold = self._extents(pages, reuse=reuse)
+        extents = joined([*warm, *cold], self.buddies.top)
+        new = sum(extent.pages for extent in cold)
         try:
-            address, mapping = self.blocks.locate(extents, warm=self.cold_pages == cold and pages <= POPULATED)
+            address, mapping = self.blocks.locate(extents, populate=2 * new <= pages <= POPULATED)
         except PoolError:
-            self.buddies.give_all(extents, warm=True)
+            self.buddies.give_all(warm, warm=True)
+            self.buddies.give_all(cold, warm=False)
             raise
+        self.cold_pages += new
         for first, length in self._owners.claim(extents, tenant):
             kernel.zero(address + first * PAGE, length * PAGE)
         self._fit()
@@ -85,28 +88,28 @@ class Arena:
         self.blocks.punch(extents)
         self._owners.forget(extents)
 
-    def _extents(self, pages: int, *, reuse: bool) -> list[Extent]:
+    def _extents(self, pages: int, *, reuse: bool) -> tuple[list[Extent], list[Extent]]:
+        """Warm and cold pages for a request."""
         buddies = self.buddies
         small = pages <= 1 << buddies.top
         if small and (run := buddies.take_run(pages, warm=True)):
-            return [run]
-        if reuse and self.kept >= pages:
-            while buddies.warm < pages:
+            return [run], []
+        if reuse:
+            while buddies.warm < pages and len(self.idle):
                 self._give_up_oldest()
-            if small and (run := buddies.take_run(pages, warm=True)):
-                return [run]
-            scattered = buddies.take_scattered(pages, cold=False)
-            if len(scattered) * WORTH_STITCHING <= pages:
-                return scattered
-            buddies.give_all(scattered, warm=True)
+                if small and (run := buddies.take_run(pages, warm=True)):
+                    return [run], []
+            warm, cold = buddies.take_scattered(pages)
+            if (len(warm) + len(cold)) * WORTH_STITCHING <= pages:
+                return warm, cold
+            buddies.give_all(warm, warm=True)
+            buddies.give_all(cold, warm=False)
         if small and (run := buddies.take_run(pages, warm=False)):
-            self.cold_pages += pages
-            return [run]
+            return [], [run]
         while buddies.free < pages:
             self._give_up_oldest()
             if small and (run := buddies.take_run(pages, warm=True)):
-                return [run]
-        self.cold_pages += max(0, pages - buddies.warm)
+                return [run], []
         return buddies.take_scattered(pages)
 
     def _give_up_oldest(self) -> None:

@@ -84,12 +84,10 @@ class Buddies:
         self.give(Extent(first + pages, (1 << order) - pages), warm=warm)
         return Extent(first, pages)
 
-    def take_scattered(self, pages: int, *, cold: bool = True) -> list[Extent]:
-        """`pages` pages out of as few buddies as possible, warm ones first; there must be so many (with `cold`, of both)."""
-        found: list[Extent] = []
-        for pieces, warm in ((self._warm, True), (self._cold, False)):
-            if not (warm or cold):
-                break
+    def take_scattered(self, pages: int) -> tuple[list[Extent], list[Extent]]:
+        """`pages` pages (no more than are free) out of few buddies: warm ones, and cold ones for the rest."""
+        found: tuple[list[Extent], list[Extent]] = ([], [])
+        for pieces, taken, warm in ((self._warm, found[0], True), (self._cold, found[1], False)):
             while pages and pieces.pages:
                 # The smallest that is enough, so that large ones stay whole; else the largest there is.
                 order = pieces.smallest((pages - 1).bit_length())
@@ -99,12 +97,9 @@ class Buddies:
                 if length > pages:
                     self.give(Extent(first + pages, length - pages), warm=warm)
                     length = pages
-                found.append(Extent(first, length))
+                taken.append(Extent(first, length))
                 pages -= length
-        if pages:
-            self.give_all(found, warm=True)
-            raise ValueError(f"{pages} pages are missing")
-        return joined(found, self.top)
+        return found
 
     def give(self, extent: Extent, *, warm: bool) -> None:
         """Make pages free."""
