@@ -17,9 +17,9 @@ from e2e.bench.pooling import circuits, latency, logs, peers, requests
 from e2e.manifests import ROOT
 
 REPEATS = 5
-THRESHOLDS = ("0", str(4 << 20), str(24 << 20), str(64 << 20), "none")
-STATES_THRESHOLD = MIXED_THRESHOLD = f"pool:{24 << 20}"
-"""The row of the curve that is judged: 24 MiB kept idle."""
+THRESHOLDS = ("0", str(4 << 20), str(16 << 20), str(24 << 20), str(64 << 20), "none")
+STATES_THRESHOLD = MIXED_THRESHOLD = f"pool:{16 << 20}"
+"""The row of the curve that is judged: 16 MiB kept idle."""
 OPERATIONS = 1_000_000
 
 
@@ -49,7 +49,7 @@ def allocators() -> dict[str, dict[str, str]]:
             found[name] = {"LD_PRELOAD": str(library)}
     folder = peers.arrow()
     if folder is not None:
-        found |= {f"arrow:{name}": {"PYTHONPATH": str(folder)} for name in ("mimalloc", "jemalloc", "system")}
+        found |= {f"arrow:{name}": {"PYTHONPATH": str(folder)} for name in ("mimalloc", "jemalloc")}
     return found
 
 

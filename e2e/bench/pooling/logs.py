@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 SEED = 20261128
-ALLOCATIONS = 2000
+ALLOCATIONS = 1000
 LIVE_MIB = 512
 """Buffers go from here on."""
 

@@ -56,7 +56,12 @@ def _allocator(
     from omnixan.edge_network import MemoryPooling
 
     ours = MemoryPooling("1GB", "64MB", trim_threshold=None if which == "none" else int(which))
-    return ours.acquire, lambda buffer: buffer.array(), ours.release, lambda: ours.stats().resident_bytes
+    return (
+        lambda size: ours.acquire(size, fill=True),
+        lambda buffer: buffer.array(),
+        ours.release,
+        lambda: ours.stats().resident_bytes,
+    )
 
 
 def replay(log: list[tuple[int, int]], name: str) -> dict[str, Any]:

@@ -119,16 +119,16 @@ class Buddies:
             self.give(extent, warm=warm)
 
     def cool(self, pages: int) -> list[Extent]:
-        """Call at least so many warm free pages cold, or all there are; the caller takes their memory away."""
+        """Call so many warm free pages cold, or all there are; the caller takes their memory away."""
         cooled: list[Extent] = []
-        order = self.top
-        while pages > 0 and order >= 0:
-            if not self._warm.of[order]:
-                order -= 1
-                continue
-            extent = Extent(self._warm.lowest(order), 1 << order)
-            cooled.append(extent)
-            pages -= extent.pages
+        while pages > 0 and self._warm.pages:
+            order = self._warm.largest()
+            first, length = self._warm.lowest(order), 1 << order
+            if length > pages:
+                self.give(Extent(first + pages, length - pages), warm=True)
+                length = pages
+            cooled.append(Extent(first, length))
+            pages -= length
         self.give_all(cooled, warm=False)
         return joined(cooled, self.top)
 
