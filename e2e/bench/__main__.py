@@ -51,6 +51,18 @@ def _pmem() -> None:
     pmem.run()
 
 
+def _pool() -> None:
+    from e2e.bench import pool
+
+    pool.run()
+
+
+def _pool_requests() -> None:
+    from e2e.bench import pool
+
+    pool.run_requests()
+
+
 PARTS: dict[str, Callable[[], None]] = {
     "qaoa": _qaoa,
     "engine": _engine,
@@ -59,6 +71,8 @@ PARTS: dict[str, Callable[[], None]] = {
     "placement": _placement,
     "guest": _guest,
     "pmem": _pmem,
+    "pool": _pool,
+    "pool-requests": _pool_requests,
 }
 
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from omnixan.edge_network.memory_pooling.buddies import Buddies, Extent
+from omnixan.edge_network.memory_pooling.buddies import Buddies, Extent, joined
 from omnixan.edge_network.memory_pooling.buffer import Buffer
 from omnixan.edge_network.memory_pooling.errors import DoubleRelease, PoolExhausted
 from omnixan.edge_network.memory_pooling.pool import MemoryPooling
@@ -105,12 +105,12 @@ def test_ten_thousand_requests_of_at_most_what_is_free() -> None:
     live: list[Buffer] = []
     free = (16 << 20) // PAGE
     for number in range(10_000):
-        whole = number % 50 == 0
+        whole = number % 200 == 0
         while live and (free < 16 or random.random() < 0.45):
             buffer = live.pop(int(random.integers(len(live))))
             free += -(-buffer.nbytes // PAGE)
             buffer.release()
-        pages = free if whole else min(free, 16 + int(random.exponential(50)))
+        pages = free if whole else min(free, 16 + int(random.exponential(150)))
         if pages < 16:
             continue
         buffer = pool.acquire(pages * PAGE, tenant=f"t{number % 3}")
@@ -132,7 +132,7 @@ def test_pages_are_never_given_twice() -> None:
         else:
             pages = int(random.integers(1, min(buddies.free, 100) + 1))
             run = buddies.take_run(pages, warm=bool(random.integers(2))) if pages <= 64 else None
-            taken.append([run] if run else buddies.take_scattered(pages))
+            taken.append([run] if run else joined([e for part in buddies.take_scattered(pages) for e in part], 6))
         if random.random() < 0.1:
             buddies.cool(int(random.integers(1, 50)))
         pages_out = [page for extents in taken for e in extents for page in range(e.first, e.first + e.pages)]

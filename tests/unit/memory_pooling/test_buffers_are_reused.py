@@ -55,6 +55,13 @@ def test_zeros_on_request(pool: MemoryPooling) -> None:
     assert not pool.acquire(10_000, zero=True).array().any()
 
 
+def test_memory_is_there_when_it_is_touched_or_at_once_on_request(pool: MemoryPooling) -> None:
+    pool.acquire("256KB", tenant="a").array()[:10] = 1
+    assert pool.stats().resident_bytes == PAGE
+    assert not pool.acquire("256KB", tenant="b", fill=True).array().any()
+    assert pool.stats().resident_bytes == (256 << 10) + PAGE
+
+
 @pytest.mark.parametrize("pieces", [1, 8])
 def test_another_tenant_finds_zeros(pool: MemoryPooling, pieces: int) -> None:
     mine = [pool.acquire((1 << 20) // pieces, tenant="a") for _ in range(pieces)]

@@ -11,19 +11,21 @@ from typing import Any
 
 from omnixan.edge_network.agent import strays
 from omnixan.edge_network.agent.metrics import Metrics
-from omnixan.edge_network.agent.programs import Programs, digest_of
+from omnixan.edge_network.agent.programs import PARSED, digest_of
 from omnixan.edge_network.api.quantumrun import QuantumRunSpec, RunProgram, workload_of
 from omnixan.edge_network.api.workload import wrong_format
+from omnixan.edge_network.memory_pooling.circuits import CircuitCache
 from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.devices import Device
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.sandbox import Sandbox
 from omnixan.edge_network.quantum.worker import Keeper, Worker
 
-CACHED_GATES = 100_000
-"""Bound on the gates of the remembered programs (about 300 bytes each); a program has at most as many."""
-COST_OF_A_PROGRAM = 50
-"""Gates that a small program counts for, so that the number of programs is bounded too."""
+BYTES_PER_GATE = 300
+CACHED_BYTES = 100_050 * BYTES_PER_GATE
+"""Bound on the remembered programs; the largest that is allowed just fits."""
+COST_OF_A_PROGRAM = 50 * BYTES_PER_GATE
+"""Bytes that a program counts for beside its gates, so that the number of small ones is bounded too."""
 CHECK_SECONDS = 0.25
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,8 @@ class Answer:
 class Engine:
     """One sandbox and one worker on a simulator of `qubits` qubits, or on the emulator of a `device`.
 
+    Parsed programs are remembered in `programs`, the circuit cache of a pool for one, or in a cache of its own.
+
     `await start()` first, before the process has threads or sockets; then `run()` for ever, which keeps `ready` true to
     life, calls `on_change(ready, problem)` when it changes, and `on_replaced()` when a worker had to be replaced.
     """
@@ -51,10 +55,11 @@ class Engine:
         on_change: Callable[[bool, str], None],
         on_replaced: Callable[[], None],
         device: Device | None = None,
+        programs: CircuitCache[Circuit] | None = None,
     ) -> None:
         self._sandbox = Sandbox()
         self._worker = Worker(self._sandbox, qubits, device=device)
-        self._programs: Programs[Circuit] = Programs(CACHED_GATES)
+        self._programs: CircuitCache[Circuit] = CircuitCache(CACHED_BYTES) if programs is None else programs
         self._metrics = metrics
         self._on_change = on_change
         self._on_replaced = on_replaced
@@ -132,7 +137,7 @@ class Engine:
     def prepare(self, text: str) -> None:
         """Begin to parse a program whose turn is next; an earlier preparation that nobody asked for is dropped."""
         digest = digest_of(text)
-        if self._programs.get(digest) is not None or (self._prepared is not None and self._prepared[0] == digest):
+        if (digest, PARSED) in self._programs or (self._prepared is not None and self._prepared[0] == digest):
             return
         self._drop_prepared()
         task = asyncio.create_task(self._parse(text, None, digest))
@@ -146,7 +151,7 @@ class Engine:
         if program.sha256 not in (None, digest) or wrong_format(program.inline.format, text) is not None:
             # the sandbox has the words for a wrong pin or language
             return await self._parse(text, program.sha256, digest, program.inline.format)
-        circuit = self._programs.get(digest)
+        circuit = self._programs.get(digest, PARSED)
         if circuit is not None:
             return circuit
         if self._prepared is not None and self._prepared[0] == digest:
@@ -159,7 +164,8 @@ class Engine:
         started = time.perf_counter()
         parsed = await self._sandbox.parse(text, sha256, format_)
         self._metrics.parse_seconds.observe(time.perf_counter() - started)
-        self._programs.put(digest, parsed.circuit, COST_OF_A_PROGRAM + len(parsed.circuit.instructions))
+        cost = COST_OF_A_PROGRAM + BYTES_PER_GATE * len(parsed.circuit.instructions)
+        self._programs.put(digest, PARSED, parsed.circuit, cost)
         return parsed.circuit
 
     def _drop_prepared(self) -> None:

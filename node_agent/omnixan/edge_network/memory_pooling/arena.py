@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from omnixan.edge_network.memory_pooling import kernel
 from omnixan.edge_network.memory_pooling.blocks import Blocks
-from omnixan.edge_network.memory_pooling.buddies import Buddies, Extent
+from omnixan.edge_network.memory_pooling.buddies import Buddies, Extent, joined
 from omnixan.edge_network.memory_pooling.errors import PoolError
 from omnixan.edge_network.memory_pooling.kernel import PAGE
 from omnixan.edge_network.memory_pooling.owners import Owners
@@ -40,15 +40,23 @@ class Arena:
         """Pages that nobody uses and that have memory."""
         return self.idle.pages + self.buddies.warm
 
-    def grant(self, pages: int, tenant: str, *, reuse: bool) -> Slab:
-        """A slab of so many pages (no more than are free). With `reuse`, memory that others left goes before new memory."""
-        cold = self.cold_pages
-        extents = self._extents(pages, reuse=reuse)
+    def grant(self, pages: int, tenant: str, *, reuse: bool, fill: bool = False) -> Slab:
+        """A slab of so many pages (no more than are free).
+
+        With `reuse`, memory that others left goes before new memory. With `fill`, all its memory is there at once.
+        """
+        warm, cold = self._extents(pages, reuse=reuse)
+        extents = joined([*warm, *cold], self.buddies.top)
+        new = sum(extent.pages for extent in cold)
         try:
-            address, mapping = self.blocks.locate(extents, warm=self.cold_pages == cold and pages <= POPULATED)
+            address, mapping = self.blocks.locate(extents, populate=fill or 2 * new <= pages <= POPULATED)
         except PoolError:
-            self.buddies.give_all(extents, warm=True)
+            self.buddies.give_all(warm, warm=True)
+            self.buddies.give_all(cold, warm=False)
             raise
+        self.cold_pages += new
+        if fill:
+            kernel.populate(address, pages * PAGE)
         for first, length in self._owners.claim(extents, tenant):
             kernel.zero(address + first * PAGE, length * PAGE)
         self._fit()
@@ -59,58 +67,47 @@ class Arena:
         self.set_aside += pages
         self._fit()
 
-    def give_up(self, slab: Slab) -> None:
-        """Make the pages of an idle slab free for every size and tenant; they keep their memory."""
-        self.buddies.give_all(slab.extents, warm=True)
-        self.blocks.keep(slab.extents, slab.mapping)
-
     def trim(self, pages: int) -> int:
-        """Give the memory of at least so many pages that nobody uses back to the kernel, or of all; returns how many."""
-        before = self.buddies.warm
-        self._cool(self.buddies.cool(pages))
-        done = before - self.buddies.warm
-        while done < pages and (slab := self.idle.pop_oldest()) is not None:
-            self._cool(slab.extents)
-            self.buddies.give_all(slab.extents, warm=False)
-            self.blocks.keep(slab.extents, slab.mapping)
-            done += slab.pages
-        return done
+        """Give the memory of so many pages that nobody uses back to the kernel, or of all there are; returns how many."""
+        while self.buddies.warm < pages and len(self.idle):
+            self._give_up_oldest()
+        cooled = self.buddies.cool(pages)
+        self.blocks.punch(cooled)
+        self._owners.forget(cooled)
+        return sum(extent.pages for extent in cooled)
 
     def _fit(self) -> None:
         """All memory together is at most the pool's size: what is idle goes back first."""
         if self.set_aside:
             self.trim(self.set_aside - self.buddies.free + self.buddies.warm)
 
-    def _cool(self, extents: tuple[Extent, ...] | list[Extent]) -> None:
-        self.blocks.punch(extents)
-        self._owners.forget(extents)
-
-    def _extents(self, pages: int, *, reuse: bool) -> list[Extent]:
+    def _extents(self, pages: int, *, reuse: bool) -> tuple[list[Extent], list[Extent]]:
+        """Warm and cold pages for a request."""
         buddies = self.buddies
         small = pages <= 1 << buddies.top
         if small and (run := buddies.take_run(pages, warm=True)):
-            return [run]
-        if reuse and self.kept >= pages:
-            while buddies.warm < pages:
+            return [run], []
+        if reuse:
+            while buddies.warm < pages and len(self.idle):
                 self._give_up_oldest()
-            if small and (run := buddies.take_run(pages, warm=True)):
-                return [run]
-            scattered = buddies.take_scattered(pages, cold=False)
-            if len(scattered) * WORTH_STITCHING <= pages:
-                return scattered
-            buddies.give_all(scattered, warm=True)
+                if small and (run := buddies.take_run(pages, warm=True)):
+                    return [run], []
+            warm, cold = buddies.take_scattered(pages)
+            if (len(warm) + len(cold)) * WORTH_STITCHING <= pages:
+                return warm, cold
+            buddies.give_all(warm, warm=True)
+            buddies.give_all(cold, warm=False)
         if small and (run := buddies.take_run(pages, warm=False)):
-            self.cold_pages += pages
-            return [run]
+            return [], [run]
         while buddies.free < pages:
             self._give_up_oldest()
             if small and (run := buddies.take_run(pages, warm=True)):
-                return [run]
-        self.cold_pages += max(0, pages - buddies.warm)
+                return [run], []
         return buddies.take_scattered(pages)
 
     def _give_up_oldest(self) -> None:
         slab = self.idle.pop_oldest()
         if slab is None:
             raise AssertionError("free pages were miscounted")
-        self.give_up(slab)
+        self.buddies.give_all(slab.extents, warm=True)
+        self.blocks.keep(slab.extents, slab.mapping)

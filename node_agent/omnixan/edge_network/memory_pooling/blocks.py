@@ -27,10 +27,10 @@ class Blocks:
         self.stitches = 0
         """How many ranges were mapped out of several pieces so far."""
 
-    def locate(self, extents: Sequence[Extent], *, warm: bool = False) -> tuple[int, Mapping]:
+    def locate(self, extents: Sequence[Extent], *, populate: bool = False) -> tuple[int, Mapping]:
         """Address of all these pages as one range, and the mapping that must be kept while it is used.
 
-        `warm` says that all of them have memory. Raises `TooScattered`, `KernelLacks`.
+        With `populate` a range that is stitched anew gets its pages at once. Raises `TooScattered`, `KernelLacks`.
         """
         if len(extents) == 1:
             mapping = self._map(extents[0].first >> self._top)
@@ -43,10 +43,10 @@ class Blocks:
         self.stitches += 1
         pieces = [Piece(self._file(e.first >> self._top).fd, (e.first & self._mask) * PAGE, e.pages * PAGE) for e in extents]
         try:
-            mapping = kernel.map_pieces(pieces, populate=warm)
+            mapping = kernel.map_pieces(pieces, populate=populate)
         except TooScattered:
             self._drop_kept(0)
-            mapping = kernel.map_pieces(pieces, populate=warm)
+            mapping = kernel.map_pieces(pieces, populate=populate)
         return mapping.address, mapping
 
     def keep(self, extents: Sequence[Extent], mapping: Mapping) -> None:

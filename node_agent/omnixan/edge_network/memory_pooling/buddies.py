@@ -49,6 +49,10 @@ class _Pieces:
         """The lowest order from `order` on that has a piece."""
         return next((k for k in range(order, len(self.of)) if self.of[k]), None)
 
+    def largest(self) -> int:
+        """The highest order that has a piece, of at least one."""
+        return next(k for k in range(len(self.of) - 1, -1, -1) if self.of[k])
+
 
 class Buddies:
     """Free pages of `blocks` blocks of 2^`top` pages; all of them free and cold at first."""
@@ -70,12 +74,6 @@ class Buddies:
         """Free pages that have memory."""
         return self._warm.pages
 
-    @property
-    def largest(self) -> int:
-        """Pages of the largest free buddy."""
-        orders = (k for pieces in (self._cold, self._warm) for k in range(self.top, -1, -1) if pieces.of[k])
-        return 1 << max(orders, default=-1) if self.free else 0
-
     def take_run(self, pages: int, *, warm: bool) -> Extent | None:
         """`pages` neighbours of one temperature out of the smallest buddy that has them, or None."""
         pieces = self._warm if warm else self._cold
@@ -86,27 +84,22 @@ class Buddies:
         self.give(Extent(first + pages, (1 << order) - pages), warm=warm)
         return Extent(first, pages)
 
-    def take_scattered(self, pages: int, *, cold: bool = True) -> list[Extent]:
-        """`pages` pages out of as few buddies as possible, warm ones first; there must be so many (with `cold`, of both)."""
-        found: list[Extent] = []
-        for pieces, warm in ((self._warm, True), (self._cold, False)):
-            if not (warm or cold):
-                break
-            order = self.top
-            while pages and order >= 0:
-                if not pieces.of[order]:
-                    order -= 1
-                    continue
+    def take_scattered(self, pages: int) -> tuple[list[Extent], list[Extent]]:
+        """`pages` pages (no more than are free) out of few buddies: warm ones, and cold ones for the rest."""
+        found: tuple[list[Extent], list[Extent]] = ([], [])
+        for pieces, taken, warm in ((self._warm, found[0], True), (self._cold, found[1], False)):
+            while pages and pieces.pages:
+                # The smallest that is enough, so that large ones stay whole; else the largest there is.
+                order = pieces.smallest((pages - 1).bit_length())
+                if order is None:
+                    order = pieces.largest()
                 first, length = pieces.lowest(order), 1 << order
                 if length > pages:
                     self.give(Extent(first + pages, length - pages), warm=warm)
                     length = pages
-                found.append(Extent(first, length))
+                taken.append(Extent(first, length))
                 pages -= length
-        if pages:
-            self.give_all(found, warm=True)
-            raise ValueError(f"{pages} pages are missing")
-        return joined(found, self.top)
+        return found
 
     def give(self, extent: Extent, *, warm: bool) -> None:
         """Make pages free."""
@@ -126,16 +119,16 @@ class Buddies:
             self.give(extent, warm=warm)
 
     def cool(self, pages: int) -> list[Extent]:
-        """Call at least so many warm free pages cold, or all there are; the caller takes their memory away."""
+        """Call so many warm free pages cold, or all there are; the caller takes their memory away."""
         cooled: list[Extent] = []
-        order = self.top
-        while pages > 0 and order >= 0:
-            if not self._warm.of[order]:
-                order -= 1
-                continue
-            extent = Extent(self._warm.lowest(order), 1 << order)
-            cooled.append(extent)
-            pages -= extent.pages
+        while pages > 0 and self._warm.pages:
+            order = self._warm.largest()
+            first, length = self._warm.lowest(order), 1 << order
+            if length > pages:
+                self.give(Extent(first + pages, length - pages), warm=True)
+                length = pages
+            cooled.append(Extent(first, length))
+            pages -= length
         self.give_all(cooled, warm=False)
         return joined(cooled, self.top)
 

@@ -24,6 +24,7 @@ SEALS: Final = _SEAL_SEAL | _SEAL_SHRINK | _SEAL_GROW | _SEAL_FUTURE_WRITE
 
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2
 _MAP_FIXED, _MAP_NORESERVE, _MAP_POPULATE = 0x10, 0x4000, 0x8000
+_POPULATE_WRITE = 23
 _FAILED = ctypes.c_void_p(-1).value
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -34,6 +35,8 @@ _munmap = _libc.munmap
 _munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 _fallocate = _libc.fallocate
 _fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long]
+_madvise = _libc.madvise
+_madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _memset = _libc.memset
 _memset.restype = ctypes.c_void_p
 _memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
@@ -129,6 +132,11 @@ def map_pieces(pieces: Sequence[Piece], *, populate: bool = False) -> Mapping:
             raise _failed("mmap(MAP_FIXED)", "raise `ulimit -v`")
         address += piece.length
     return mapping
+
+
+def populate(address: int, length: int) -> None:
+    """Have the memory of a range there at once, instead of with a fault a page; a kernel before 5.14 does the latter."""
+    _madvise(address, length, _POPULATE_WRITE)
 
 
 def zero(address: int, length: int) -> None:

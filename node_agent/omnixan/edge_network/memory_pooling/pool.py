@@ -29,7 +29,6 @@ from omnixan.edge_network.memory_pooling.fragmentation import PoolState, fragmen
 from omnixan.edge_network.memory_pooling.kernel import PAGE
 from omnixan.edge_network.memory_pooling.segment import Segment
 from omnixan.edge_network.memory_pooling.slab import Slab
-from omnixan.edge_network.persistent_memory.sizes import parse_size
 
 TENANT: Final = "default"
 """Whose buffers are that name no tenant."""
@@ -140,9 +139,11 @@ class MemoryPooling:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def acquire(self, size: int | str, *, tenant: str = TENANT, zero: bool = False) -> Buffer:
+    def acquire(self, size: int | str, *, tenant: str = TENANT, zero: bool = False, fill: bool = False) -> Buffer:
         """A buffer of `size` bytes for `tenant`. With `zero` it holds zeros, else zeros or the tenant's own old bytes.
 
+        `fill` says that all of it is about to be written: memory that must be new is then there at once, for a third of what
+        a fault a page takes. Otherwise only what is touched gets memory.
         Raises `PoolExhausted` if less is free, `BadRequest`, `PoolClosed`.
         """
         if type(size) is not int:
@@ -156,7 +157,7 @@ class MemoryPooling:
         try:
             if self._pinned:
                 self._sweep(8)
-            slab = self._idle.pop((tenant, pages)) or self._grant(tenant, pages)
+            slab = self._idle.pop((tenant, pages)) or self._grant(tenant, pages, fill)
             buffer._slab, buffer._generation = slab, slab.begin()
             self._live[slab] = buffer
         finally:
@@ -165,9 +166,9 @@ class MemoryPooling:
             kernel.zero(slab.address, pages * PAGE)
         return buffer
 
-    def lease(self, size: int | str, *, tenant: str = TENANT, zero: bool = False) -> Buffer:
+    def lease(self, size: int | str, *, tenant: str = TENANT, zero: bool = False, fill: bool = False) -> Buffer:
         """As `acquire`, for `with`: `with pool.lease(size) as buffer: …` releases at the end of the block."""
-        return self.acquire(size, tenant=tenant, zero=zero)
+        return self.acquire(size, tenant=tenant, zero=zero, fill=fill)
 
     def release(self, buffer: Buffer) -> None:
         """End a lease. The memory stays with its tenant, and is given to nobody while views of it live.
@@ -286,12 +287,12 @@ class MemoryPooling:
         with self._lock:
             self._arena.reserve(-self._segments.pop(number).pages)
 
-    def _grant(self, tenant: str, pages: int) -> Slab:
+    def _grant(self, tenant: str, pages: int, fill: bool) -> Slab:
         self._require(pages)
         arena = self._arena
         if arena.cold_pages - self._checked_at >= CHECK_PAGES or time.monotonic() >= self._next_check:
             self._check_pressure()
-        slab = arena.grant(pages, tenant, reuse=self._trim_pages is not None)
+        slab = arena.grant(pages, tenant, reuse=self._trim_pages is not None, fill=fill)
         self._misses += 1
         return slab
 
@@ -344,7 +345,11 @@ class MemoryPooling:
 
 
 def _size(name: str, value: object) -> int:
+    if type(value) is int and value >= 0:
+        return value
     if isinstance(value, int | str):
+        from omnixan.edge_network.persistent_memory.sizes import parse_size  # the worker gives numbers and needs no store
+
         try:
             return parse_size(value)
         except ValueError as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from omnixan.edge_network.memory_pooling.circuits import CircuitCache
 from omnixan.edge_network.quantum import pauli, sampler, statevector
 from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.errors import ProgramError
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 MAX_QUBITS = 24
 
 CACHE_BYTES = 32 * 1024 * 1024
-_BYTES_PER_GATE = 250  # of the circuit that is the cache's key
+TARGET = "numpy"
+"""What circuits are compiled for here."""
 
 
 class Shots(Protocol):
@@ -98,20 +99,22 @@ class Backend(Protocol):
 class SimulatorBackend:
     """Exact simulation: the numpy engine up to 16 qubits, above them Qiskit Aer in a process of its own.
 
-    `qubits` is how many it offers, at most 24; `aer_threads` how many threads Aer may use.
+    `qubits` is how many it offers, at most 24; `aer_threads` how many threads Aer may use. States of the numpy engine come
+    from `buffers`, a `MemoryPooling` for one, if there are any.
     """
 
     name = "simulator"
     exact = True
 
-    def __init__(self, qubits: int, *, aer_threads: int = 1) -> None:
+    def __init__(self, qubits: int, *, aer_threads: int = 1, buffers: statevector.Buffers | None = None) -> None:
         if not 1 <= qubits <= MAX_QUBITS:
             raise ValueError(f"qubits is {qubits}; a simulator offers 1 to {MAX_QUBITS}")
         self.qubits = qubits
         self._aer_threads = aer_threads
         self._aer: AerProcess | None = None
-        self._compiled: OrderedDict[Circuit, Program] = OrderedDict()
-        self._compiled_bytes = 0
+        self._buffers = buffers
+        self.compiled: CircuitCache[Program] = CircuitCache(CACHE_BYTES)
+        """What circuits were compiled to, within `CACHE_BYTES`."""
 
     def sample(
         self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None], options: Options | None = None
@@ -125,7 +128,7 @@ class SimulatorBackend:
         """As `sample`, by outcome index."""
         require_width(circuit.qubits, self)
         if circuit.qubits <= statevector.MAX_QUBITS:
-            probabilities = statevector.probabilities(self._program(circuit))
+            probabilities = statevector.probabilities(self._program(circuit), self._buffers)
             on_first_shot()
             outcomes = sampler.sample(probabilities, shots, seed)
         else:
@@ -139,7 +142,7 @@ class SimulatorBackend:
         require_width(circuit.qubits, self)
         if circuit.qubits > statevector.MAX_QUBITS:
             return self._aer_process().expectations(circuit, strings, on_first_shot)
-        state = statevector.statevector(circuit)
+        state = statevector.statevector(circuit, self._buffers)
         on_first_shot()
         return pauli.exact(state, strings)
 
@@ -161,14 +164,10 @@ class SimulatorBackend:
             self._aer = None
 
     def _program(self, circuit: Circuit) -> Program:
-        program = self._compiled.get(circuit)
-        if program is not None:
-            self._compiled.move_to_end(circuit)
-            return program
-        program = self._compiled[circuit] = statevector.compiled(circuit)
-        self._compiled_bytes += _cost(circuit, program)
-        while self._compiled_bytes > CACHE_BYTES and len(self._compiled) > 1:
-            self._compiled_bytes -= _cost(*self._compiled.popitem(last=False))
+        program = self.compiled.get(circuit.digest, TARGET)
+        if program is None:
+            program = statevector.compiled(circuit)
+            self.compiled.put(circuit.digest, TARGET, program, program.nbytes)
         return program
 
     def _aer_process(self) -> AerProcess:
@@ -177,10 +176,6 @@ class SimulatorBackend:
 
             self._aer = AerProcess(self._aer_threads)
         return self._aer
-
-
-def _cost(circuit: Circuit, program: Program) -> int:
-    return program.nbytes + _BYTES_PER_GATE * len(circuit.instructions)
 
 
 def require_width(qubits: int, backend: Backend) -> None:

@@ -18,6 +18,9 @@ ComplexArray = npt.NDArray[np.complex128]
 
 MAX_DIAGONAL_QUBITS = 10
 
+BYTES_PER_STEP = 500
+"""Of a step beside its numbers: the array's head, two tuples."""
+
 
 @dataclass(frozen=True, slots=True)
 class MatrixStep:
@@ -57,8 +60,9 @@ class Program:
 
     @property
     def nbytes(self) -> int:
-        """Size of the arrays it holds, in bytes."""
-        return sum(s.matrix.nbytes if isinstance(s, MatrixStep) else s.factors.nbytes for s in self.steps)
+        """About how many bytes it takes: its arrays, and `BYTES_PER_STEP` for what holds each."""
+        arrays = sum(s.matrix.nbytes if isinstance(s, MatrixStep) else s.factors.nbytes for s in self.steps)
+        return arrays + BYTES_PER_STEP * len(self.steps)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,9 @@ Bit k of an amplitude's index is qubit k, as in Qiskit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,25 @@ FloatArray = npt.NDArray[np.float64]
 
 MAX_QUBITS = 16
 
+LEAST_POOLED = 64 << 10
+"""Bytes from which a state comes out of a pool: of less, an array of numpy's own costs less."""
+
+
+class Memory(Protocol):
+    """Bytes that are somebody's until he gives them back."""
+
+    def array(self, dtype: npt.DTypeLike = ...) -> npt.NDArray[Any]:
+        """All of them, as an array."""
+        ...
+
+
+class Buffers(Protocol):
+    """Where states get their memory: `MemoryPooling` is one."""
+
+    def lease(self, size: int) -> AbstractContextManager[Memory]:
+        """So many bytes, whatever is in them, until the end of a `with`."""
+        ...
+
 
 def compiled(circuit: Circuit) -> Program:
     """Return a circuit ready to run; ValueError above 16 qubits."""
@@ -29,16 +50,23 @@ def compiled(circuit: Circuit) -> Program:
 
 
 def evolve(
-    program: Program, state: ComplexArray | None = None, *, done: int = 0, snapshots: Snapshots | None = None
+    program: Program,
+    state: ComplexArray | None = None,
+    *,
+    done: int = 0,
+    snapshots: Snapshots | None = None,
+    spare: ComplexArray | None = None,
 ) -> ComplexArray:
     """Return the final state, its axes in the order the last step left them, shape (2**qubits,).
 
     From |0…0>, or from `state` (which is overwritten), what the first `done` steps come to: a snapshot of this program.
+    `spare` is as large and is overwritten too; it is made if there is none.
     """
     if state is None:
         state = np.zeros(2**program.qubits, dtype=np.complex128)
         state[0] = 1
-    spare = np.empty_like(state)
+    if spare is None:
+        spare = np.empty_like(state)
     for number, step in enumerate(program.steps[done:], done + 1):
         target = state if snapshots is None else snapshots.target(state)
         if isinstance(step, MatrixStep):
@@ -54,24 +82,40 @@ def evolve(
     return state
 
 
-def probabilities(program: Program) -> FloatArray:
+@contextmanager
+def _final_state(program: Program, buffers: Buffers | None) -> Iterator[ComplexArray]:
+    """Give the final state from |0…0>, as `evolve` does; it may be used until the end of the `with`."""
+    size = 2**program.qubits
+    if buffers is None or 16 * size < LEAST_POOLED:
+        yield evolve(program)
+        return
+    with buffers.lease(16 * size) as one, buffers.lease(16 * size) as other:
+        state = one.array(np.complex128)
+        state[:] = 0
+        state[0] = 1
+        yield evolve(program, state, spare=other.array(np.complex128))
+
+
+def probabilities(program: Program, buffers: Buffers | None = None) -> FloatArray:
     """Return the probabilities of all outcomes of the measured qubits.
 
     Shape (2**len(program.measured),); bit k of the index is the outcome of qubit `program.measured[k]`.
+    The state itself is in memory of `buffers`, if there are any; the result never is.
     """
-    amplitudes = evolve(program)
-    weights = amplitudes.real**2 + amplitudes.imag**2
+    with _final_state(program, buffers) as amplitudes:
+        weights = amplitudes.real**2 + amplitudes.imag**2
     weights = weights.reshape(program.final_shape)
     if program.summed:
         weights = weights.sum(axis=program.summed)
     return np.ascontiguousarray(weights.transpose(program.final_order)).reshape(-1)
 
 
-def statevector(circuit: Circuit) -> ComplexArray:
-    """Return the state before the measurements, shape (2**qubits,), bit k of the index being qubit k."""
+def statevector(circuit: Circuit, buffers: Buffers | None = None) -> ComplexArray:
+    """Return the state before the measurements, shape (2**qubits,), bit k of the index being qubit k; `buffers` as above."""
     everything = Circuit(
         circuit.qubits, circuit.qubits, circuit.instructions, tuple(Measurement(q, q) for q in range(circuit.qubits))
     )
     program = compiled(everything)
-    state = evolve(program).reshape(program.final_shape).transpose(program.final_order)
-    return np.ascontiguousarray(state).reshape(-1)
+    with _final_state(program, buffers) as state:
+        ordered = state.reshape(program.final_shape).transpose(program.final_order)
+        return np.array(ordered, order="C").reshape(-1)  # a copy: the state's memory is about to be somebody else's

@@ -20,10 +20,12 @@ import socket
 import sys
 import time
 import traceback
-from collections import OrderedDict
 from dataclasses import asdict
 from typing import Any
 
+from omnixan.edge_network.memory_pooling.circuits import CircuitCache
+from omnixan.edge_network.memory_pooling.errors import PoolError
+from omnixan.edge_network.memory_pooling.pool import MemoryPooling
 from omnixan.edge_network.quantum import frames
 from omnixan.edge_network.quantum.backend import Backend, SimulatorBackend
 from omnixan.edge_network.quantum.circuit import Circuit, Instruction, Measurement
@@ -33,6 +35,10 @@ from omnixan.edge_network.quantum.training_log import Kept, Ledger, Pace, Resume
 
 PROGRESS_INTERVAL = 0.1
 CACHED_GATES = 200_000
+PARSED = "parsed"
+POOL_BYTES = 16 << 20
+"""Memory that states are kept in: two of 16 qubits take 2 MiB."""
+BLOCK_BYTES = 1 << 20
 
 _BELL = Circuit(2, 2, (Instruction("h", (0,)), Instruction("cx", (0, 1))), (Measurement(0, 0), Measurement(1, 1)))
 
@@ -57,7 +63,7 @@ def _serve(connection: socket.socket) -> None:
     warm_up()
     backend.warm()
     _send(connection, {"ready": True})
-    circuits: OrderedDict[str, Circuit] = OrderedDict()
+    circuits: CircuitCache[Circuit] = CircuitCache(CACHED_GATES)
     while (request := frames.receive(connection)) is not None:
         _send(connection, {"id": request["id"], **_run(connection, request, backend, circuits)})
     backend.close()
@@ -65,15 +71,24 @@ def _serve(connection: socket.socket) -> None:
 
 def _backend(config: dict[str, Any]) -> Backend:
     if "device" not in config:
-        return SimulatorBackend(int(config["qubits"]), aer_threads=int(config["aerThreads"]))
+        return SimulatorBackend(int(config["qubits"]), aer_threads=int(config["aerThreads"]), buffers=_pool())
     from omnixan.edge_network.quantum.devices import Device
     from omnixan.edge_network.quantum.emulator.backend import EmulatorBackend
 
     return EmulatorBackend(Device.model_validate(config["device"]), threads=int(config["aerThreads"]))
 
 
+def _pool() -> MemoryPooling | None:
+    """Memory for states; without it, they are allocated one by one."""
+    try:
+        return MemoryPooling(POOL_BYTES, BLOCK_BYTES, quantum_circuits=False)
+    except PoolError as error:
+        print(f"states are not pooled: {error}", file=sys.stderr)
+        return None
+
+
 def _run(
-    connection: socket.socket, request: dict[str, Any], backend: Backend, circuits: OrderedDict[str, Circuit]
+    connection: socket.socket, request: dict[str, Any], backend: Backend, circuits: CircuitCache[Circuit]
 ) -> dict[str, Any]:
     number = request["id"]
     last_progress = 0.0
@@ -143,18 +158,15 @@ def _receive(connection: socket.socket) -> dict[str, Any]:
     return message
 
 
-def _circuit(request: dict[str, Any], circuits: OrderedDict[str, Circuit]) -> Circuit | None:
+def _circuit(request: dict[str, Any], circuits: CircuitCache[Circuit]) -> Circuit | None:
     """Return the request's circuit; one that was seen before is the same object, which the backend has compiled."""
     if request["circuit"] is None:
         return None
     digest = request["digest"]
-    circuit = circuits.get(digest)
+    circuit = circuits.get(digest, PARSED)
     if circuit is None:
-        circuit = circuits[digest] = Circuit.from_dict(request["circuit"])
-        while len(circuits) > 1 and sum(len(item.instructions) for item in circuits.values()) > CACHED_GATES:
-            circuits.popitem(last=False)
-    else:
-        circuits.move_to_end(digest)
+        circuit = Circuit.from_dict(request["circuit"])
+        circuits.put(digest, PARSED, circuit, len(circuit.instructions))
     return circuit
 
 

@@ -115,6 +115,7 @@ class EmulatorBackend:
     def _talk(self, circuit: Circuit, shots: int, seed: int, options: Options, on_begin: Callable[[], None]) -> Shots:
         connection, new = self._spawned.connect()
         request = {
+            "digest": circuit.digest,
             "circuit": circuit.to_dict(),
             "shots": shots,
             "seed": seed,

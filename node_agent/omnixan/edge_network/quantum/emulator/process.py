@@ -3,7 +3,7 @@
 The child (`python -m …process FD THREADS PARENT`) speaks frames. First the device, then any number of requests:
 
     → {"device": {…}}
-    → {"circuit", "shots", "seed", "level", "longest"}     longest: seconds the device may be busy, null for no bound
+    → {"digest", "circuit", "shots", "seed", "level", "longest"}  longest: seconds the device may be busy, null for no bound
     ← {"begins": {transpiled, occupancy, readout}}         the circuit is fitted and simulation begins
     ← {"outcomes": [[index, count], …], "cpuSeconds"} | {"refused": {category, reason, message}} | {"error": message}
 """
@@ -15,6 +15,7 @@ import sys
 import time
 from typing import Any
 
+from omnixan.edge_network.memory_pooling.circuits import CircuitCache
 from omnixan.edge_network.quantum import frames, limits, sampler
 from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.devices import Device
@@ -26,6 +27,8 @@ from omnixan.edge_network.quantum.emulator.transpiling import Transpiler
 from omnixan.edge_network.quantum.errors import ProgramError
 
 MAX_ANSWER = 64 * 1024 * 1024
+CACHED_GATES = 200_000
+PARSED = "parsed"
 _FLIPS = 1
 """Stream of a seed that readout errors are drawn from, apart from that of the trajectories."""
 
@@ -37,11 +40,20 @@ class Machine:
         from qiskit_aer import AerSimulator
 
         self.transpiler = Transpiler(device)
+        self._circuits: CircuitCache[Circuit] = CircuitCache(CACHED_GATES)
         self._noise = Noise(device)
         self._simulators = {
             method: AerSimulator(method=method, max_parallel_threads=threads)
             for method in ("density_matrix", "statevector", "matrix_product_state")
         }
+
+    def circuit(self, digest: str, data: object) -> Circuit:
+        """Return a request's circuit; one with this digest that was seen before is the same object."""
+        circuit = self._circuits.get(digest, PARSED)
+        if circuit is None:
+            circuit = Circuit.from_dict(data)
+            self._circuits.put(digest, PARSED, circuit, len(circuit.instructions))
+        return circuit
 
     def fit(self, circuit: Circuit, shots: int, level: int, longest: float | None) -> Physical:
         """Return the circuit in the device's gates; CAPABILITY_MISMATCH if it would take too long."""
@@ -158,7 +170,7 @@ def main() -> None:
 def _answer(machine: Machine, request: dict[str, Any], connection: socket.socket) -> dict[str, Any]:
     started = time.process_time()
     try:
-        circuit, shots = Circuit.from_dict(request["circuit"]), int(request["shots"])
+        circuit, shots = machine.circuit(request["digest"], request["circuit"]), int(request["shots"])
         physical = machine.fit(circuit, shots, int(request["level"]), request["longest"])
         connection.sendall(frames.encode({"begins": facts(physical, shots)}))
         outcomes = machine.run(physical, shots, int(request["seed"]))

@@ -1,13 +1,15 @@
 """From a circuit to a device's own gates and couplings. Needs Qiskit; only the emulator's process imports it.
 
 Pass managers are built once a device and optimization level: building one costs about a hundred times what it takes to
-use it. Layout and routing are seeded with a constant, so that equal circuits are fitted equally.
+use it. What was fitted before is not fitted again. Layout and routing are seeded with a constant, so that equal circuits
+are fitted equally.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from omnixan.edge_network.memory_pooling.circuits import CircuitCache
 from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.devices import Device
 from omnixan.edge_network.quantum.emulator.physical import Physical, Step
@@ -16,17 +18,29 @@ from omnixan.edge_network.quantum.gates import matrix
 SEED = 20_260_101
 LEVELS = (0, 1, 2, 3)
 
+CACHE_BYTES = 32 * 1024 * 1024
+_BYTES_PER_STEP = 400
+
 
 class Transpiler:
-    """Fits circuits to one device; pass managers are kept by level."""
+    """Fits circuits to one device; pass managers are kept by level, and fitted circuits within `CACHE_BYTES`."""
 
     def __init__(self, device: Device) -> None:
         self.device = device
         self._target = target_of(device)
         self._managers: dict[int, Any] = {}
+        self.fitted: CircuitCache[Physical] = CircuitCache(CACHE_BYTES)
 
     def fit(self, circuit: Circuit, level: int) -> Physical:
         """Return the circuit in the device's gates; bit k of an outcome is `circuit.measured_qubits[k]`."""
+        target = f"{self.device.id}/{level}"
+        found = self.fitted.get(circuit.digest, target)
+        if found is None:
+            found = self._fit(circuit, level)
+            self.fitted.put(circuit.digest, target, found, _BYTES_PER_STEP * (len(found.steps) + len(found.measured)))
+        return found
+
+    def _fit(self, circuit: Circuit, level: int) -> Physical:
         from qiskit.transpiler import generate_preset_pass_manager
 
         if level not in self._managers:

@@ -1,0 +1,1 @@
+"""The parts of `python -m e2e.bench pool`."""

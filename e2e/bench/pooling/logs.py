@@ -1,0 +1,55 @@
+"""Logs of requests that every allocator replays: which buffer of how many bytes comes, which goes. Seeded; pure."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+SEED = 20261128
+ALLOCATIONS = 1000
+LIVE_MIB = 512
+"""Buffers go from here on."""
+
+
+def states() -> list[tuple[int, int]]:
+    """States of 12 to 20 qubits: 2^n·16 bytes, 64 KiB to 16 MiB, all widths alike."""
+    rng = random.Random(SEED)
+    return _churn(rng, lambda: 16 << rng.randint(12, 20))
+
+
+def mixed() -> list[tuple[int, int]]:
+    """Any size from 4 KiB to 16 MiB, all orders of magnitude alike: batches, results, states."""
+    rng = random.Random(SEED + 1)
+    return _churn(rng, lambda: int(2 ** rng.uniform(12, 24)))
+
+
+def _churn(rng: random.Random, size: object) -> list[tuple[int, int]]:
+    """(number, bytes) for a buffer that comes, (number, 0) for one that goes; who goes is drawn among those that live."""
+    assert callable(size)
+    log: list[tuple[int, int]] = []
+    live: list[int] = []
+    sizes: dict[int, int] = {}
+    total = number = 0
+    while number < ALLOCATIONS:
+        if live and (total > LIVE_MIB << 20 or rng.random() < 0.4):
+            gone = live.pop(rng.randrange(len(live)))
+            total -= sizes[gone]
+            log.append((gone, 0))
+        else:
+            sizes[number] = size()
+            total += sizes[number]
+            live.append(number)
+            log.append((number, sizes[number]))
+            number += 1
+    return log
+
+
+def write(path: Path, log: list[tuple[int, int]]) -> None:
+    """As JSON."""
+    path.write_text(json.dumps(log))
+
+
+def read(path: Path) -> list[tuple[int, int]]:
+    """What `write` wrote."""
+    return [(number, size) for number, size in json.loads(path.read_text())]

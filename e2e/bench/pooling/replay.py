@@ -1,0 +1,100 @@
+"""A process of its own that replays one log with one allocator: `python -m e2e.bench.pooling.replay LOG ALLOCATOR`.
+
+ALLOCATOR is `numpy` (the C library's, whichever is preloaded), `pool:BYTES` (our pool with that trim threshold, `pool:none`
+without) or `arrow:NAME`. Every buffer is filled. Prints JSON: seconds in the allocator and in filling, and resident over
+live at every eighth step once a quarter of the highest live sum is reached. Resident is what the process has beyond its
+state before the log: anonymous memory, and the pool's own files.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from e2e.bench.pooling import logs
+
+EVERY = 8
+
+
+def _anonymous() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("this kernel does not tell RssAnon")
+
+
+def _nothing() -> int:
+    return 0
+
+
+def _allocator(
+    name: str,
+) -> tuple[Callable[[int], Any], Callable[[Any], np.ndarray], Callable[[Any], None], Callable[[], int]]:
+    """How to get, look at and give back a buffer, and how much memory is in files."""
+    kind, _, which = name.partition(":")
+    if kind == "numpy":
+        return lambda size: np.empty(size, np.uint8), lambda array: array, lambda array: None, _nothing
+    if kind == "arrow":
+        import pyarrow as pa
+
+        pool = {"mimalloc": pa.mimalloc_memory_pool, "jemalloc": pa.jemalloc_memory_pool, "system": pa.system_memory_pool}[
+            which
+        ]()
+        return (
+            lambda size: pa.allocate_buffer(size, memory_pool=pool),
+            lambda buffer: np.frombuffer(buffer, np.uint8),
+            lambda buffer: None,
+            _nothing,
+        )
+    from omnixan.edge_network import MemoryPooling
+
+    ours = MemoryPooling("1GB", "64MB", trim_threshold=None if which == "none" else int(which))
+    return (
+        lambda size: ours.acquire(size, fill=True),
+        lambda buffer: buffer.array(),
+        ours.release,
+        lambda: ours.stats().resident_bytes,
+    )
+
+
+def replay(log: list[tuple[int, int]], name: str) -> dict[str, Any]:
+    """Replay and measure."""
+    get, look, give, in_files = _allocator(name)
+    give(look(get(4096)).size and get(1))
+    live: dict[int, Any] = {}
+    sizes: dict[int, int] = {}
+    total = highest = 0
+    seconds = 0.0
+    ratios: list[float] = []
+    gc.collect()
+    before = _anonymous() + in_files()
+    for step, (number, size) in enumerate(log):
+        begin = time.perf_counter()
+        if size:
+            live[number] = get(size)
+            look(live[number]).fill(1)
+        else:
+            give(live.pop(number))
+        seconds += time.perf_counter() - begin
+        total += size or -sizes[number]
+        sizes[number] = size or sizes[number]
+        highest = max(highest, total)
+        if step % EVERY == 0 and total * 4 >= logs.LIVE_MIB << 20:
+            ratios.append((_anonymous() + in_files() - before) / total)
+    return {"seconds": seconds, "ratios": ratios, "highest": highest}
+
+
+def main() -> None:
+    """One replay."""
+    print(json.dumps(replay(logs.read(Path(sys.argv[1])), sys.argv[2])))
+
+
+if __name__ == "__main__":
+    main()

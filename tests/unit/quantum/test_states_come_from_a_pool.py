@@ -1,0 +1,70 @@
+"""States in memory of a pool: the same numbers, and no page is faulted in twice."""
+
+from __future__ import annotations
+
+import resource
+
+import numpy as np
+import pytest
+
+from omnixan.edge_network import MemoryPooling
+from omnixan.edge_network.quantum import statevector
+from omnixan.edge_network.quantum.backend import SimulatorBackend
+
+
+@pytest.mark.parametrize("qubits", [2, 11, 12, 13])
+def test_the_numbers_are_the_same_to_the_last_bit(random_circuit, qubits):
+    pool = MemoryPooling("16MB", "1MB")
+    for seed in range(5):
+        circuit = random_circuit(seed, qubits, 80)
+        program = statevector.compiled(circuit)
+        for plain, pooled in (
+            (statevector.probabilities(program), statevector.probabilities(program, pool)),
+            (statevector.statevector(circuit), statevector.statevector(circuit, pool)),
+        ):
+            assert plain.tobytes() == pooled.tobytes()
+    assert pool.stats().used_bytes == 0
+    assert (pool.stats().hits > 0) == (qubits >= 12)
+
+
+def test_a_result_outlives_the_memory_of_its_state(random_circuit):
+    pool = MemoryPooling("16MB", "1MB")
+    first = statevector.statevector(random_circuit(1, 12, 40), pool)
+    kept = first.copy()
+    statevector.statevector(random_circuit(2, 12, 40), pool)
+    assert (first == kept).all()
+
+
+def test_states_are_made_without_page_faults(layered):
+    pool = MemoryPooling("16MB", "1MB")
+    program = statevector.compiled(layered(14, 4))
+
+    def evolve() -> None:
+        with statevector._final_state(program, pool) as state:
+            assert state.nbytes == 16 << 14
+
+    for _ in range(3):
+        evolve()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        evolve()
+    # a fresh pair of states would take 128 faults each time; what numpy itself and the interpreter touch is a handful
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 20
+
+
+def test_a_backend_gives_the_same_counts_with_and_without(layered):
+    pool = MemoryPooling("16MB", "1MB")
+    circuit = layered(13, 4)
+    plain, pooled = SimulatorBackend(13), SimulatorBackend(13, buffers=pool)
+    for seed in range(3):
+        assert plain.sample(circuit, 500, seed, lambda: None) == pooled.sample(circuit, 500, seed, lambda: None)
+    assert pooled.compiled.hits == 2
+    assert pool.stats().hits >= 4
+
+
+def test_a_state_that_no_pool_has_room_for_is_refused_by_name(layered):
+    from omnixan.edge_network.memory_pooling.errors import PoolExhausted
+
+    pool = MemoryPooling("64KB", "64KB")
+    with pytest.raises(PoolExhausted), np.errstate(all="ignore"):
+        statevector.statevector(layered(13, 2), pool)
