@@ -11,6 +11,7 @@ from tests.faults.hunt import ATTEMPTS, hunt
 
 pytestmark = pytest.mark.timeout(1500)  # as in test_storms
 
+
 @pytest.fixture(scope="module")
 def found() -> dict[str, dict[str, Any]]:
     return hunt(sorted(BUGS))

@@ -90,9 +90,7 @@ def test_paths_that_cannot_be_a_log_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("which", [0, 1, -1])
 @pytest.mark.parametrize("size", [0, 100, 4096, 8191, 8192, 10_000, SEGMENT - 1])
-def test_a_segment_that_is_cut_off_is_named_and_never_taken_for_an_empty_one(
-    which: int, size: int, tmp_path: Path
-) -> None:
+def test_a_segment_that_is_cut_off_is_named_and_never_taken_for_an_empty_one(which: int, size: int, tmp_path: Path) -> None:
     segments = written(tmp_path / "log", 100)
     assert len(segments) >= 3
     os.truncate(segments[which], size)
