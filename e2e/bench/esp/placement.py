@@ -229,7 +229,7 @@ def _reached(results: list[dict[str, Any]]) -> float:
     """Percent of the way from static-best to the bound, over the seeds of a fleet."""
     ours = fmean(result["esp"]["success"] for result in results)
     static = fmean(result["static-best"]["success"] for result in results)
-    best = fmean(result["best"] for result in results)
+    best: float = fmean(result["best"] for result in results)
     return round(100 * (ours - static) / (best - static), 1)
 
 
