@@ -12,7 +12,7 @@ from typing import Any
 
 from e2e.bench.figures import percentile
 
-REPEATS = int(os.environ.get("REPEATS_FOR_TRY", "7"))
+REPEATS = 7
 
 Way = Callable[[], object]
 
