@@ -153,5 +153,5 @@ def test_without_libpmem_everything_but_dax_works_and_it_is_said(
     assert found["store"]["state"] == "Whole" and found["tier"] != "T1-fsdax"
     with Store.open(open_medium(store)) as opened:
         opened.put("job/1", b"z")
-    with pytest.raises(MediumUnsuitable, match="an emulation needs libpmem: .*install libpmem2 or libpmem"):
+    with pytest.raises(MediumUnsuitable, match=r"an emulation needs libpmem: .*install libpmem2 or libpmem"):
         open_medium(store, emulate=True)
