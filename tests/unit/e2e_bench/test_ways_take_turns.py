@@ -11,12 +11,13 @@ from e2e.bench.pmem.measure import Taken, compared, take_turns
 from e2e.bench.pmem.peers import LOCK, Pwrite, Renamed, Sqlite
 
 
-def test_every_repeat_does_each_way_and_begins_with_another_one() -> None:
+def test_every_repeat_does_each_way_in_bursts_and_begins_with_another_one() -> None:
     done: list[str] = []
-    taken = take_turns({"a": lambda: done.append("a"), "b": lambda: done.append("b")}, {"a": 2, "b": 1}, repeats=2)
-    assert done == list("aaabb" + "bbaaa")  # the first of each is not counted
-    assert [len(repeat) for repeat in taken.times["a"]] == [2, 2]
-    assert [len(repeat) for repeat in taken.times["b"]] == [1, 1]
+    taken = take_turns({"a": lambda: done.append("a"), "b": lambda: done.append("b")}, {"a": 16, "b": 2}, repeats=2)
+    first, second = list("aa" * 3 + "aab" + "aa" * 3 + "aab"), list("aa" * 3 + "baa" + "aa" * 3 + "baa")
+    assert done == ["a", "b", *first, "a", "b", *second]  # the first of each is not counted
+    assert [len(repeat) for repeat in taken.times["a"]] == [16, 16]
+    assert [len(repeat) for repeat in taken.times["b"]] == [2, 2]
 
 
 def test_a_ratio_is_over_the_fastest_of_the_others_in_each_repeat() -> None:
