@@ -49,6 +49,8 @@ class Hardware:
     """A disk with a cache that a flush empties."""
     plain_disk: int = 0
     """A disk without such a cache: what it has confirmed is there."""
+    memory: int = MEMORY_MIB
+    """Ordinary memory: the one thing here that a power cut empties."""
 
     def arguments(self) -> list[str]:
         """The options of QEMU, the files made if they are not there yet."""
@@ -95,7 +97,7 @@ class Machine:
             *(QEMU, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
             *("-machine", f"q35,nvdimm={'on' if hardware.nvdimms else 'off'}" + _domain(hardware), "-cpu", "max"),
             *("-accel", "tcg", "-smp", "1"),
-            *("-m", f"{MEMORY_MIB}M,slots=8,maxmem={MEMORY_MIB + 2 * hardware.persistent_mib + 1024}M"),
+            *("-m", f"{hardware.memory}M,slots=8,maxmem={hardware.memory + 2 * hardware.persistent_mib + 1024}M"),
             *("-kernel", str(guest.kernel), "-initrd", str(initrd)),
             *("-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on"),
             *("-serial", f"file:{self._console}", "-serial", "stdio"),

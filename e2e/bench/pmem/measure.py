@@ -12,7 +12,8 @@ from typing import Any
 
 from e2e.bench.figures import percentile
 
-REPEATS = int(os.environ.get("REPEATS_FOR_TRY", "7"))
+REPEATS = 7
+BURSTS = 8
 
 Way = Callable[[], object]
 
@@ -51,21 +52,30 @@ class Taken:
 
 
 def take_turns(ways: Mapping[str, Way], times: int | Mapping[str, int], *, repeats: int = REPEATS) -> Taken:
-    """Every repeat does each way `times` times in a row, and begins with another one; the first of each is not counted."""
+    """Every repeat does each way `times` times, `BURSTS` of them in turns, and begins with another way.
+
+    A disk that is busy for a while, with others' work or what was written before, is so for all. The first time of a way
+    in a repeat is not counted.
+    """
     names = list(ways)
     found: dict[str, list[list[float]]] = {name: [] for name in names}
     for repeat in range(repeats):
         first = repeat % len(names)
-        for name in names[first:] + names[:first]:
-            way = ways[name]
-            way()
-            taken = []
-            for _ in range(times if isinstance(times, int) else times[name]):
-                begin = time.perf_counter_ns()
-                way()
-                taken.append((time.perf_counter_ns() - begin) / 1000)
-            found[name].append(taken)
+        for name in names:
+            found[name].append([])
+            ways[name]()
+        for burst in range(BURSTS):
+            for name in names[first:] + names[:first]:
+                wanted = times if isinstance(times, int) else times[name]
+                _burst(ways[name], found[name][-1], wanted * (burst + 1) // BURSTS)
     return Taken(found)
+
+
+def _burst(way: Way, taken: list[float], until: int) -> None:
+    while len(taken) < until:
+        begin = time.perf_counter_ns()
+        way()
+        taken.append((time.perf_counter_ns() - begin) / 1000)
 
 
 def compared(taken: Taken, way: str, others: Sequence[str]) -> dict[str, Any]:

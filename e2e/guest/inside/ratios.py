@@ -9,20 +9,24 @@ from statistics import median
 
 from omnixan.edge_network.persistent_memory import Medium, Store
 
-TIMES = {4096: 200, 65536: 100, 16 << 20: 9}
+TIMES = {4096: 200, 65536: 100, 16 << 20: 9, 256 << 20: 5}
 """Bytes of a write -> how often it is done."""
 PUT_BYTES = 4096
+MIB = 1 << 20
 
 
 def system_calls(path: str) -> dict[str, float]:
     """pwrite and fdatasync into a file whose blocks are there: bytes -> microseconds, median."""
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        os.pwrite(file, os.urandom(max(TIMES)), 0)
+        for offset in range(0, max(TIMES), MIB):
+            os.pwrite(file, bytes(MIB), offset)
         os.fsync(file)
 
-        def write(data: bytes) -> None:
-            os.pwrite(file, data, 0)
+        def write(data: memoryview) -> None:
+            offset = 0
+            while offset < len(data):
+                offset += os.pwrite(file, data[offset:], offset)
             os.fdatasync(file)
 
         return _by_size(write)
@@ -33,11 +37,21 @@ def system_calls(path: str) -> dict[str, float]:
 def persists(medium: Medium) -> dict[str, float]:
     """A write into our medium and its persist: bytes -> microseconds, median."""
 
-    def write(data: bytes) -> None:
+    def write(data: memoryview) -> None:
         medium.write(0, data)
         medium.persist((0, len(data)))
 
     return _by_size(write)
+
+
+def copies() -> dict[str, float]:
+    """memcpy into ordinary memory: bytes -> microseconds, median."""
+    target = memoryview(bytearray(max(TIMES)))
+
+    def copy(data: memoryview) -> None:
+        target[: len(data)] = data
+
+    return _by_size(copy)
 
 
 def puts(store: Store) -> float:
@@ -45,12 +59,14 @@ def puts(store: Store) -> float:
     return _median(lambda data: store.put("checkpoint", data), PUT_BYTES)
 
 
-def _by_size(write: Callable[[bytes], object]) -> dict[str, float]:
+def _by_size(write: Callable[[memoryview], object]) -> dict[str, float]:
     return {str(size): _median(write, size) for size in TIMES}
 
 
-def _median(write: Callable[[bytes], object], size: int) -> float:
-    contents = [os.urandom(size) for _ in range(2)]
+def _median(write: Callable[[memoryview], object], size: int) -> float:
+    random = os.urandom(min(size + PUT_BYTES, 16 * MIB))  # a guest takes its time for every random byte
+    whole = memoryview(bytearray(random * -(-(size + PUT_BYTES) // len(random))))
+    contents = [whole[:size], whole[PUT_BYTES : PUT_BYTES + size]]
     taken = []
     for number in range(TIMES[size]):
         begin = time.perf_counter_ns()

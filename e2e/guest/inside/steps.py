@@ -21,7 +21,7 @@ from omnixan.edge_network.persistent_memory import MediumError, Store, ndctl, op
 FSDAX, CONTROL, VIRTIO = "/mnt/fsdax", "/mnt/control", "/mnt/virtio-pmem"
 CACHED_DISK, PLAIN_DISK = "/mnt/cached-disk", "/mnt/plain-disk"
 STORE_BYTES = 8 << 20
-RATIO_BYTES = 20 << 20
+RATIO_BYTES = 256 << 20
 NOBODY = 65534
 UNDER_TEST = (f"{FSDAX}/store", "/dev/dax2.0", f"{CACHED_DISK}/store", f"{PLAIN_DISK}/store")
 """One store for each tier: a file on DAX, a device that is nothing but DAX, files on two kinds of disk."""
@@ -112,6 +112,7 @@ def unprivileged(host: Host) -> None:
 def ratios_on_one_device(host: Host) -> None:
     """Durable writes on the first NVDIMM: mounted with DAX, then without. Microseconds."""
     device = devices.namespace(0, "fsdax")
+    host.says("copies", path="ordinary memory", memcpy=ratios.copies())
     for dax in (True, False):
         devices.mounted(device, FSDAX, dax=dax)
         taken: dict[str, Any] = {"systemCalls": ratios.system_calls(f"{FSDAX}/calls")}

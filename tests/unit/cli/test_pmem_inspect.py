@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from omnixan.edge_network.cli.main import main
-from omnixan.edge_network.persistent_memory import Store, open_medium
+from omnixan.edge_network.persistent_memory import MediumUnsuitable, Store, libpmem, open_medium
 from omnixan.edge_network.persistent_memory.medium import PAGE
 
 SIZE = 64 * PAGE
@@ -137,3 +137,21 @@ def test_a_wrong_path_is_refused_by_name(tmp_path: Path, inspect: Inspect) -> No
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith(f"omnixan pmem inspect: {tmp_path}/no: no such folder")
     assert inspect(Path("/dev/null")).returncode == 2
+
+
+def test_without_libpmem_everything_but_dax_works_and_it_is_said(
+    store: Path, inspect: Inspect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = libpmem.load
+
+    def missing(*arguments: Any, **options: Any) -> libpmem.Library:
+        return load(*arguments, **options, names=("libpmem2.so.0-not-there", "libpmem.so.0-not-there"))
+
+    monkeypatch.setattr(libpmem, "load", missing)
+    found = inspect.json(store)
+    assert found["library"].startswith("none (libpmem2.so.0-not-there: cannot open")
+    assert found["store"]["state"] == "Whole" and found["tier"] != "T1-fsdax"
+    with Store.open(open_medium(store)) as opened:
+        opened.put("job/1", b"z")
+    with pytest.raises(MediumUnsuitable, match=r"an emulation needs libpmem: .*install libpmem2 or libpmem"):
+        open_medium(store, emulate=True)

@@ -65,6 +65,19 @@ def test_only_what_changed_of_a_state_is_written(tmp_path: Path) -> None:
         assert loaded is not None and np.array_equal(loaded, vector)
 
 
+def test_a_part_of_a_value_of_bytes_is_written_alone(tmp_path: Path) -> None:
+    value = bytearray(b"a" * 100_000)
+    with PersistentMemory(tmp_path, "1Mi") as memory:
+        memory.put("k", value)
+        used = memory.verify().used
+        value[500:600] = b"b" * 100
+        memory.snapshot("k", value, [(500, 100)], meta={"changed": "yes"})
+        assert memory.verify().used - used < 1000
+    with PersistentMemory(tmp_path) as memory:
+        record = memory.get("k")
+        assert record is not None and record.value == value and record.meta == {"changed": "yes"}
+
+
 def test_a_state_of_another_shape_or_kind_replaces_the_old_one_whole(tmp_path: Path) -> None:
     with PersistentMemory(tmp_path, size="1MB") as memory:
         memory.save_state("s", np.zeros(64, np.complex64))

@@ -54,8 +54,8 @@ class _File:
             os.close(fd)
             named = error if isinstance(error, OSError) else OSError(0, str(error))
             raise from_oserror(named, path, f"mapping {size} bytes") from error
-        # A header stands here and the next one megabytes behind: what is read around each page (8 MiB on some disks) is wasted
-        # for them, and right for long reads.
+        # A header stands here, the next one megabytes behind: what is read around a page (8 MiB on some disks) is wasted
+        # there, and right for long reads.
         self._map.madvise(mmap.MADV_RANDOM)
         self._view, self._long_view = memoryview(self._map), memoryview(self._long_map)
 

@@ -67,6 +67,12 @@ class PersistentMemory:
         """As `Store.put`: durable when it returns."""
         return self.store.put(key, value, meta=meta)
 
+    def snapshot(
+        self, key: str, base: Buffer, dirty: Sequence[tuple[int, int]], *, meta: Mapping[str, str] = _NO_META
+    ) -> Ack:
+        """As `Store.snapshot`: the value in `base`, of which only the `dirty` (offset, length) ranges are written."""
+        return self.store.snapshot(key, base, dirty, meta=meta)
+
     def get(self, key: str) -> Record | None:
         """As `Store.get`: the value, checked, or None."""
         return self.store.get(key)

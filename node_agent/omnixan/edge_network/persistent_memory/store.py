@@ -158,8 +158,8 @@ class Store:
         """Give `key` the value in `base`, of which only the `dirty` (offset, length) ranges differ from what `key` has now.
 
         Only these are written, unless there is no value of this size yet, or what was changed since the last whole one
-        comes to
-        half of it or to `CHAIN_LIMIT` snapshots: then the whole value is. That nothing else differs is the caller's word.
+        comes to as much again or to `CHAIN_LIMIT` snapshots: then the whole value is. That nothing else differs is the
+        caller's word.
         """
         name = self._name(key, meta)
         value = memoryview(base).cast("B")
@@ -332,4 +332,5 @@ class Store:
 
 
 def _too_long(chain: Chain, length: int) -> bool:
-    return len(chain.parts) > CHAIN_LIMIT or 2 * (chain.delta_bytes + length) > chain.size
+    """A whole value now and then keeps what a reader has to read and apply within twice the value."""
+    return len(chain.parts) > CHAIN_LIMIT or chain.delta_bytes + length > chain.size
