@@ -196,25 +196,21 @@ BUGS: dict[str, Bug] = {
     "pausing-is-not-heeded": Bug(_pausing_is_not_heeded, (PLACE,)),
     "work-begins-before-all-is-listed": Bug(_work_begins_before_all_is_listed, (UNKNOWN,)),
     "draining-nodes-get-runs": Bug(_draining_nodes_get_runs, (PLACE,)),
-    "failures-are-retried-at-once": Bug(_failures_are_retried_at_once, (HOT,), Story(outage=300.0), first_seed=1),
+    "failures-are-retried-at-once": Bug(_failures_are_retried_at_once, (HOT,), Story(outage=300.0)),
     "attempt-is-used-again": Bug(_attempt_is_used_again, (RUN, BACK, END, HOT)),
-    "unready-nodes-get-runs": Bug(_unready_nodes_get_runs, (PLACE,), first_seed=28),
-    "a-list-after-410-is-not-compared": Bug(_a_list_after_410_is_not_compared, (END,), first_seed=16),
+    "unready-nodes-get-runs": Bug(_unready_nodes_get_runs, (PLACE,)),
+    "a-list-after-410-is-not-compared": Bug(_a_list_after_410_is_not_compared, (END,)),
     "status-is-written-without-comparing": Bug(_status_is_written_without_comparing, (NO_CHANGE, SILENCE, HOT)),
-    "a-failed-key-is-dropped": Bug(_a_failed_key_is_dropped, (END,), first_seed=16),
+    "a-failed-key-is-dropped": Bug(_a_failed_key_is_dropped, (END,)),
     "runs-of-gone-jobs-are-left": Bug(_runs_of_gone_jobs_are_left, (END,)),
     "a-result-is-mixed-up": Bug(_a_result_is_mixed_up, (RESULT,)),
     "deletions-are-not-taken-in": Bug(_deletions_are_not_taken_in, (END, HOT, NO_CHANGE)),
     "drift-is-not-seen": Bug(_drift_is_not_seen, (END,)),
     "claims-are-never-released": Bug(_claims_are_never_released, (END, HOT)),
     "claims-of-others-are-not-seen": Bug(_claims_of_others_are_not_seen, (POOL, END)),
-    "owned-twins-are-not-pruned": Bug(_owned_twins_are_not_pruned, (END,), first_seed=10),
-    "a-label-makes-a-deleted-node-anew": Bug(
-        _a_label_makes_a_deleted_node_anew, ("the operator makes no node", NO_CHANGE), first_seed=6
-    ),
-    "a-result-that-is-there-is-written-again": Bug(_a_result_that_is_there_is_written_again, (NO_CHANGE,), first_seed=12),
-    "a-late-event-overwrites-a-newer-state": Bug(
-        _a_late_event_overwrites_a_newer_state, (END, NO_CHANGE, RUN, ERROR), first_seed=26
-    ),
+    "owned-twins-are-not-pruned": Bug(_owned_twins_are_not_pruned, (END,)),
+    "a-label-makes-a-deleted-node-anew": Bug(_a_label_makes_a_deleted_node_anew, ("the operator makes no node", NO_CHANGE)),
+    "a-result-that-is-there-is-written-again": Bug(_a_result_that_is_there_is_written_again, (NO_CHANGE,)),
+    "a-late-event-overwrites-a-newer-state": Bug(_a_late_event_overwrites_a_newer_state, (END, NO_CHANGE, RUN, ERROR)),
 }
 """By name; `python -m tests.faults.hunt NAME` looks for one."""

@@ -119,8 +119,6 @@ class Episode:
         quiet = _Quiet()
         # What is garbage is found at the same step in every replay: finalizers and weak references end timers and tasks.
         gc.collect()
-        if not gc.get_freeze_count():
-            gc.freeze()  # what all episodes share: no collection walks over it
         gc.disable()
         with tempfile.TemporaryDirectory() as directory, surroundings(self.loop, Path(directory), self.seed), quiet:
             asyncio.set_event_loop(self.loop)

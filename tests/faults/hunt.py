@@ -15,7 +15,7 @@ from tests.faults.episode import Episode
 from tests.faults.play import ROOT, paths
 from tests.faults.replayable import become_replayable
 
-ATTEMPTS = 24
+ATTEMPTS = 40
 """Seeds that are played at most; most bugs show in one of the first."""
 
 

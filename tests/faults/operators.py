@@ -70,6 +70,8 @@ def surroundings(loop: VirtualLoop, directory: Path, seed: int) -> Iterator[None
         stack.enter_context(patch.dict("os.environ", environment, clear=True))
         stack.enter_context(patch.object(aiohttp.connector.aiohappyeyeballs, "start_connection", start_connection))
         stack.enter_context(patch.object(aiohttp.connector, "monotonic", loop.time))
+        # A leader freezes what is in its memory for good; here that would be all episodes up to now.
+        stack.enter_context(patch.object(main, "gc", types.SimpleNamespace(collect=lambda: 0, freeze=lambda: None)))
         # kopf ends all tasks of its loop when it stops: here, those of its own process
         stack.enter_context(patch.object(asyncio, "all_tasks", lambda *_: set(loop.tasks.get(CLIENT.get(), ()))))
         for module in _with_clocks():

@@ -8,6 +8,7 @@ process. Both are switched off by starting the process anew.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 
@@ -21,6 +22,8 @@ def become_replayable(module: str = "tests.faults") -> None:
     Where the kernel does not allow it, a replay may differ now and then.
     """
     if os.environ.get(_FIXED):
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays: no later collection walks over it
         return
     libc = ctypes.CDLL(None, use_errno=True)
     libc.personality(ctypes.c_ulong(libc.personality(ctypes.c_ulong(0xFFFFFFFF)) | _ADDR_NO_RANDOMIZE))

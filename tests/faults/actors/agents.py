@@ -19,6 +19,8 @@ class Agents:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.silent: set[str] = set()
+        self.unready: set[str] = set()
+        """Nodes whose agents say that they are not ready; they work on."""
         self.failing = 0.0
         """Share of runs that end badly."""
         self.longest = 6.0
@@ -61,12 +63,13 @@ class Agents:
 
     def _report(self, namespace: str, name: str, obj: Object) -> None:
         conditions = {c["type"]: c["status"] for c in obj.get("status", {}).get("conditions", ())}
-        if conditions.get("AgentReady") == "True":
+        ready = str(name not in self.unready)
+        if conditions.get("AgentReady") == ready:
             return
         condition = {
             "type": "AgentReady",
-            "status": "True",
-            "reason": "WorkerWarm",
+            "status": ready,
+            "reason": "WorkerWarm" if ready == "True" else "WorkerStarting",
             "message": "",
             "lastTransitionTime": self.cluster.micro_time()[:19] + "Z",
             "observedGeneration": 0,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from asyncio import TimerHandle
 from collections.abc import Callable
 
+from omnixan.edge_network.api.meta import CLAIM_LABEL
 from tests.faults.actors.agents import Agents
 from tests.faults.cluster import NAMESPACE, TENANTS, Cluster
 from tests.faults.settled import BY_HAND
@@ -24,6 +26,7 @@ class People:
         self.made = 0
         self.rivals = self.rng.random() < 0.4
         """Whether a second EdgeCluster wants the same nodes."""
+        self._soon: list[TimerHandle] = []
         self.log: list[tuple[float, str]] = []
         """What was done when."""
         self.actions: list[tuple[int, Callable[[], str]]] = [
@@ -49,6 +52,7 @@ class People:
             (1, self.relabel_node),
             (1, self.steal_claim),
             (2, self.silence_agent),
+            (1, self.hobble_agent),
             (2, self.wake_agents),
         ]
 
@@ -183,20 +187,26 @@ class People:
         return self._patched("Node", {"spec": {"unschedulable": self.rng.random() < 0.5}})
 
     def remove_node(self) -> str:
-        """A machine is taken away, and perhaps another comes under its name."""
-        name = self.rng.choice(self.nodes)
-        self.cluster.delete("Node", "", name)
+        """A machine is taken away, and perhaps another comes under its name; some lose their labels a moment before."""
+        name, another = self.rng.choice(self.nodes), self.rng.random() < 0.5
         if self.rng.random() < 0.5:
+            self._take_away(name, another)
+            return name
+        self.cluster.patch("Node", "", name, {"metadata": {"labels": {CLAIM_LABEL: None}}})
+        soon = self.rng.uniform(0.001, 0.004)  # about when what an operator does about it arrives
+        self._soon.append(self.cluster.loop.call_later(soon, self._take_away, name, another))
+        return f"{name} in {soon:.4f} s"
+
+    def _take_away(self, name: str, another: bool) -> None:
+        self.cluster.delete("Node", "", name)
+        if another:
             self.cluster.node(name)
-        return name
 
     def relabel_node(self) -> str:
         return self._patched("Node", {"metadata": {"labels": {"role": self.rng.choice(tuple(ROLES))}}})
 
     def steal_claim(self) -> str:
         """Somebody removes the operator's label from a Node."""
-        from omnixan.edge_network.api.meta import CLAIM_LABEL
-
         return self._patched("Node", {"metadata": {"labels": {CLAIM_LABEL: None}}})
 
     def silence_agent(self) -> str:
@@ -204,13 +214,22 @@ class People:
         self.agents.silent.add(name)
         return name
 
+    def hobble_agent(self) -> str:
+        """An agent says that it is not ready."""
+        name = self.rng.choice(self.nodes)
+        self.agents.unready.add(name)
+        return name
+
     def wake_agents(self) -> str:
         self.agents.silent.clear()
+        self.agents.unready.clear()
         return "all"
 
     def make_peace(self) -> None:
         """Everything that somebody holds back is let go: from here on all jobs must come to their end."""
-        self.agents.silent.clear()
+        for timer in self._soon:
+            timer.cancel()
+        self.wake_agents()
         self.agents.failing = 0.0
         live = {node["metadata"]["name"] for node in self.cluster.api.all("Node")}
         for number, name in enumerate(self.nodes):
