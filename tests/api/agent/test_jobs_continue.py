@@ -9,7 +9,7 @@ import pytest
 
 from omnixan.edge_network.api.quantumjob import QuantumJobSpec
 from omnixan.edge_network.cli import local
-from omnixan.edge_network.persistent_memory.memory import PersistentMemory
+from omnixan.edge_network.persistent_memory.memory import FILE, PersistentMemory
 from omnixan.edge_network.quantum.qaoa.records import record_size
 from tests.api.agent.harness import Agent, Lab, eventually, slow_program
 from tests.api.agent.proxy import Link
@@ -136,8 +136,8 @@ def test_an_agent_that_starts_while_the_api_server_is_away_finishes_what_was_beg
         first = agent(lab, memory, kubeconfig=config).wait_ready()
         lab.submit("loop", **STRICT)
         reported(lab, "loop", 20)
-        lab.submit("waiting", slow_program(5))
-        eventually(lambda: first.metric("omnixan_agent_queue_length") == 1, "the second run waits")
+        key = f"runs/{lab.submit('waiting', slow_program(5))['metadata']['uid']}".encode()
+        eventually(lambda: key in (memory / FILE).read_bytes(), "the run that waits is in the memory")
         link.cut()
         first.kill()
         known = logged(memory)

@@ -172,7 +172,7 @@ def run(uid: str) -> dict[str, Any]:
 
 
 async def test_an_agent_knows_its_runs_letters_and_twin_in_its_next_life(tmp_path: Path):
-    node = {"metadata": {"name": "n", "uid": "x"}, "spec": {"pool": "é"}}
+    node = {"apiVersion": "v", "kind": "EdgeNode", "metadata": {"uid": "x", "resourceVersion": "1"}, "spec": {"pool": "é"}}
     async with opened(tmp_path) as storage:
         memory = Memory(storage, 300)
         assert await memory.put_run(run("a"), begun=False, restarts=0)
@@ -189,6 +189,18 @@ async def test_an_agent_knows_its_runs_letters_and_twin_in_its_next_life(tmp_pat
         memory.drop_letter("c")
         memory.put_twin(None)
         assert await storage.keys() == ["runs/b"]
+
+
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"null", b'{"object":{},"name":1,"metadata":{}}', b"\xff"])
+async def test_what_another_version_wrote_in_another_shape_is_passed_over(tmp_path: Path, value: bytes):
+    async with opened(tmp_path) as storage:
+        for key in ("runs/a", "letters/b", "twin"):
+            await storage.put(key, value)
+        memory = Memory(storage, 300)
+        assert (await memory.runs(), await memory.letters(), await memory.twin()) == ([], [], None)
+        assert await memory.logged("a") == (0, 0)
+        await memory.sweep(lambda: set())
+        assert await storage.keys() == ["twin"]
 
 
 async def test_a_loop_that_came_further_since_it_was_begun_is_told_from_one_that_did_not(tmp_path: Path):

@@ -5,7 +5,8 @@
     logs/<uid>/…     the log of an algorithm's loop (`journal`)
     twin             the EdgeNode
 
-Values are JSON. What the API server says wins: all this serves the time in which it says nothing.
+Values are JSON; one that another version wrote in another shape is passed over. What the API server says wins: all this
+serves the time in which it says nothing.
 """
 
 from __future__ import annotations
@@ -108,18 +109,34 @@ class Memory:
     async def letters(self) -> list[Letter]:
         """Return the final statuses that were not dropped."""
         found = [(key.removeprefix(LETTERS), await self._get(key)) for key in await self._storage.keys(LETTERS)]
-        return [Letter(uid, value["name"], value["status"]) for uid, value in found if value is not None]
+        letters = []
+        for uid, value in found:
+            match value:
+                case {"name": str(name), "status": dict(status)}:
+                    letters.append(Letter(uid, name, status))
+        return letters
 
     async def runs(self) -> list[KnownRun]:
         """Return the runs that were not forgotten."""
         keys = await self._storage.keys(RUNS)
         self._kept.update(key.removeprefix(RUNS) for key in keys)
-        values = [await self._get(key) for key in keys]
-        return [KnownRun(value["object"], value["begun"], value["restarts"]) for value in values if value is not None]
+        runs = []
+        for key in keys:
+            match await self._get(key):
+                case {
+                    "object": {"metadata": {"uid": str(), "name": str()}} as run,
+                    "begun": bool(begun),
+                    "restarts": int(restarts),
+                }:
+                    runs.append(KnownRun(run, begun, restarts))
+        return runs
 
     async def twin(self) -> Object | None:
         """Return the EdgeNode as it was seen last, None if it is not known."""
-        return await self._get(TWIN)
+        match await self._get(TWIN):
+            case {"apiVersion": str(), "kind": str(), "metadata": {"uid": str(), "resourceVersion": str()}} as node:
+                return node
+        return None
 
     async def sweep(self, known: Callable[[], Collection[str]]) -> None:
         """Take away all that belongs to runs with other uids than those that are known when it is looked for."""
@@ -137,7 +154,7 @@ class Memory:
         try:
             found = await self._storage.get(key)
             value = None if found is None else json.loads(found[0])
-        except Corrupt as error:
-            log.warning("%s is damaged and forgotten: %s", key, error)
+        except (Corrupt, ValueError) as error:
+            log.warning("%s in the memory cannot be read and is passed over: %s", key, error)
             return None
         return value if isinstance(value, dict) else None
