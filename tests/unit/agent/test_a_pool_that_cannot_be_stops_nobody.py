@@ -8,6 +8,7 @@ from omnixan.edge_network.agent.metrics import Metrics
 from omnixan.edge_network.agent.modules import together
 from omnixan.edge_network.agent.pooling import PoolOfMemory, show
 from omnixan.edge_network.agent.settings import from_environment
+from omnixan.edge_network.quantum.circuit import Circuit
 
 GOOD = dict.fromkeys(("NODE_NAME", "POD_NAMESPACE", "POD_NAME", "POOL", "CLUSTER"), "x") | {"QUBITS": "1"}
 
@@ -34,6 +35,17 @@ def test_what_is_lent_shows_in_the_figures() -> None:
         pool.close()
     assert (before["pool"], before["used"], during["used"]) == (16 << 20, 0, 3 << 20)
     assert all(0 <= float(during[share]) <= 1 for share in ("external", "internal"))
+
+
+@pytest.mark.parametrize(("cache", "kept"), [("true", True), ("false", False)])
+def test_programs_are_remembered_in_the_pool_if_it_shall_remember_some(cache: str, kept: bool) -> None:
+    assert opened().circuits is None, "without a pool the engine has a cache of its own"
+    pool = opened(POOL_SIZE="4Mi", BLOCK_SIZE="1Mi", CIRCUIT_CACHE=cache)
+    circuits, program = pool.circuits, Circuit(1, 0, (), ())
+    assert circuits is not None
+    circuits.put("program", "parsed", program, 1000)
+    assert (circuits.get("program", "parsed") is program) is kept
+    pool.close()
 
 
 @pytest.mark.parametrize(

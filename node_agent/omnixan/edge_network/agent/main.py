@@ -108,7 +108,8 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
             "simulator) and was replaced",
         )
 
-    engine = Engine(settings.qubits, metrics, worker_changed, worker_replaced, device)
+    pool.open()
+    engine = Engine(settings.qubits, metrics, worker_changed, worker_replaced, device, pool.circuits)
 
     def checkpoint_dropped(message: str) -> None:
         log.warning("%s", message)
@@ -136,7 +137,6 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
 
     # First of all: the fork server is started from a process that has no thread and no socket.
     await engine.start()
-    pool.open()
     if await storage.open():
         await restore()
     probes = Probes(settings.http_port, metrics, alive=alive, ready=ready)

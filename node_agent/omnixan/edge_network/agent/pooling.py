@@ -9,8 +9,10 @@ from omnixan.edge_network.agent.metrics import Metrics
 from omnixan.edge_network.agent.modules import Modules, memory_pooling
 from omnixan.edge_network.agent.settings import Settings
 from omnixan.edge_network.agent.storage import MemoryReport
+from omnixan.edge_network.memory_pooling.circuits import CircuitCache
 from omnixan.edge_network.memory_pooling.errors import PoolError
 from omnixan.edge_network.memory_pooling.pool import MemoryPooling, PoolStats
+from omnixan.edge_network.quantum.circuit import Circuit
 
 TEND_SECONDS = 1.0
 """How often a pool that rests looks whether others need its memory."""
@@ -56,6 +58,13 @@ class PoolOfMemory:
         except PoolError as error:
             self._error = error
             log.warning("pool of memory: %s: %s", error.reason, error)
+
+    @property
+    def circuits(self) -> CircuitCache[Circuit] | None:
+        """Where parsed programs are remembered: nowhere, if the pool shall remember none; None without a pool."""
+        if self.pool is None:
+            return None
+        return CircuitCache(0) if self.pool.circuits is None else self.pool.circuits
 
     def stats(self) -> PoolStats | None:
         """Its figures; None while there is none."""
