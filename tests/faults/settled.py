@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from omnixan.edge_network.api.meta import CLAIM_LABEL
+from omnixan.edge_network.api.meta import CLAIM_LABEL, MEMORY_TIER_LABEL
 from omnixan_operator.desired.common import claim_mark
 from tests.faults.apiserver.resources import Object
 from tests.faults.cluster import Cluster
@@ -53,6 +53,12 @@ def _nodes(cluster: Cluster) -> Iterator[str]:
         name, claim = node["metadata"]["name"], (node["metadata"].get("labels") or {}).get(CLAIM_LABEL)
         if claim and name not in owners:
             yield f"Node {name} carries the claim {claim} of nobody"
+        tier, wanted = (node["metadata"].get("labels") or {}).get(MEMORY_TIER_LABEL), None
+        if name in owners:
+            of_node = cluster.api.find("EdgeNode", owners[name]["metadata"]["namespace"], name) or {}
+            wanted = of_node.get("status", {}).get("persistentMemory", {}).get("tier")
+        if tier != wanted:
+            yield f"Node {name} is labelled with the tier {tier} of a memory, and it is {wanted}"
         if name in owners:
             twin = cluster.api.find("EdgeNode", owners[name]["metadata"]["namespace"], name)
             if twin is None or twin["spec"]["pool"] != str(claim).rpartition(".")[0] or twin["spec"].get("drain"):

@@ -48,6 +48,9 @@ def test_both_modules_are_told_with_their_figures_and_taken_back_when_they_are_o
     assert memory["proof"][-1] == f"best: {best.label}"
     assert status["memory"]["pool"] == 128 * MIB
     assert status["memory"].keys() == {"pool", "used", "external", "internal", "overhead"}
+    assert agent.metric("omnixan_agent_persistent_memory_bytes", kind="size", tier=best.label) == 16 * MIB
+    assert agent.metric("omnixan_agent_pool_bytes", kind="total") == 128 * MIB
+    assert agent.metric("omnixan_agent_module_ready", condition="MemoryPoolReady") == 1
     completes(lab, "with")
     agent.terminate()
     assert agent.wait() == 0
@@ -55,8 +58,9 @@ def test_both_modules_are_told_with_their_figures_and_taken_back_when_they_are_o
     assert "persistentMemory" not in says(lab, PersistentMemoryReady=("False", "MediumMissing"))
     agent.terminate()
     assert agent.wait() == 0
-    lab.agent().wait_ready()
+    agent = lab.agent().wait_ready()
     eventually(lambda: conditions(lab) == {"AgentReady": ("True", "WorkerWarm")}, "nothing is said of modules that are off")
+    assert "omnixan_agent_pool_bytes{" not in agent.http("/metrics")[1], "what is off has no series"
     assert not {"memory", "persistentMemory"} & lab.kube.get("EdgeNode", "node-1")["status"].keys()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 
 from omnixan.edge_network.api.meta import API_VERSION, HEARTBEAT_LABEL
 from tests.faults.apiserver.resources import Object
@@ -75,6 +76,8 @@ class Agents:
             "observedGeneration": 0,
         }
         status = {"version": "0.0.0", "backend": "simulator", "qubits": 8, "conditions": [condition]}
+        if zlib.crc32(name.encode()) % 2:  # every other node has a memory that survives
+            status["persistentMemory"] = {"tier": "T3-file"}
         self.cluster.apply("EdgeNode", {"metadata": {"name": name, "namespace": namespace}, "status": status}, "status")
 
     def _begin(self, run: Object) -> None:

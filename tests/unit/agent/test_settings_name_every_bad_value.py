@@ -108,3 +108,26 @@ def test_the_process_ends_with_status_2_where_there_is_no_api_server_to_find():
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 2
     assert "KUBECONFIG" in ended.stderr
+
+
+def test_without_a_size_there_is_no_pool_of_memory_and_with_one_it_is_as_asked():
+    settings = from_environment(GOOD)
+    assert (settings.pool_size, settings.block_size, settings.reuse_strategy) == (0, 64 << 20, "LRU")
+    asked = {"POOL_SIZE": "4Gi", "BLOCK_SIZE": "1Mi", "CIRCUIT_CACHE": "false"}
+    settings = from_environment(GOOD | asked)
+    assert (settings.pool_size, settings.block_size, settings.circuit_cache) == (4 << 30, 1 << 20, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("POOL_SIZE", "much", "a size such as 4Gi"),
+        ("BLOCK_SIZE", "96Mi", "a power of two from 64Ki on"),
+        ("BLOCK_SIZE", "32Ki", "a power of two from 64Ki on"),
+        ("REUSE_STRATEGY", "FIFO", "LRU"),
+        ("CIRCUIT_CACHE", "yes", "true or false"),
+    ],
+)
+def test_a_bad_value_of_the_pool_is_named(name: str, value: str, allowed: str):
+    (problem,) = problems(**{name: value})
+    assert problem.startswith(f"{name} is {value!r}; it must be ") and allowed in problem

@@ -17,8 +17,8 @@ from omnixan.edge_network.agent.engine import Engine
 from omnixan.edge_network.agent.events import Events
 from omnixan.edge_network.agent.memory import Memory
 from omnixan.edge_network.agent.metrics import Metrics
-from omnixan.edge_network.agent.modules import persistent_memory, together
-from omnixan.edge_network.agent.pooling import PoolOfMemory
+from omnixan.edge_network.agent.modules import Modules, persistent_memory, together
+from omnixan.edge_network.agent.pooling import PoolOfMemory, show
 from omnixan.edge_network.agent.probes import Probes
 from omnixan.edge_network.agent.runner import Runner
 from omnixan.edge_network.agent.settings import Settings, SettingsError, from_environment
@@ -75,13 +75,18 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
     storage = Storage(settings.memory_path, settings.memory_mode, settings.memory_size, lambda: twin.look())
     memory = Memory(storage, settings.checkpoint_seconds)
     pool = PoolOfMemory(settings)
+
+    def modules() -> Modules:
+        return together(persistent_memory(storage.report()), pool.modules())
+
+    metrics.before(lambda: show(metrics, storage.report(), pool.stats(), modules()))
     twin = Twin(
         api,
         settings,
         version,
         memory,
         None if device is None else report(device),
-        lambda: together(persistent_memory(storage.report()), pool.modules()),
+        modules,
     )
     events = Events(api, settings.node_name)
 
@@ -103,7 +108,8 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
             "simulator) and was replaced",
         )
 
-    engine = Engine(settings.qubits, metrics, worker_changed, worker_replaced, device)
+    pool.open()
+    engine = Engine(settings.qubits, metrics, worker_changed, worker_replaced, device, pool.circuits)
 
     def checkpoint_dropped(message: str) -> None:
         log.warning("%s", message)
@@ -131,7 +137,6 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
 
     # First of all: the fork server is started from a process that has no thread and no socket.
     await engine.start()
-    pool.open()
     if await storage.open():
         await restore()
     probes = Probes(settings.http_port, metrics, alive=alive, ready=ready)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
@@ -54,6 +56,32 @@ class Metrics:
         self.worker_restarts = Counter(
             "omnixan_agent_worker_restarts", "Workers that ended and were replaced.", registry=self.registry
         )
+        # With labels even where one would do: what is off has no series then.
+        self.store_bytes = Gauge(
+            "omnixan_agent_persistent_memory_bytes",
+            "Bytes of the store, of kind size and used; where persistent memory is in use.",
+            ("tier", "kind"),
+            registry=self.registry,
+        )
+        self.pool_bytes = Gauge(
+            "omnixan_agent_pool_bytes",
+            "Bytes of the pool of memory, of kind total, used, idle and resident; where there is one.",
+            ("kind",),
+            registry=self.registry,
+        )
+        self.pool_waste = Gauge(
+            "omnixan_agent_pool_waste_ratio",
+            "What the pool of memory wastes, of kind external, internal and overhead (docs/modules.md).",
+            ("kind",),
+            registry=self.registry,
+        )
+        self.module_ready = Gauge(
+            "omnixan_agent_module_ready",
+            "1 while a module that is on is in use as it was asked for.",
+            ("condition",),
+            registry=self.registry,
+        )
+        self._before: list[Callable[[], None]] = []
         Gauge(
             "omnixan_build_info",
             "1; the labels say what runs here.",
@@ -69,6 +97,12 @@ class Metrics:
             settings.backend,
         ).set(1)
 
+    def before(self, refresh: Callable[[], None]) -> None:
+        """Have this called before each exposition: it sets what is looked up rather than counted."""
+        self._before.append(refresh)
+
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
+        for refresh in self._before:
+            refresh()
         return generate_latest(self.registry)

@@ -8,6 +8,7 @@ import pytest
 
 from omnixan.edge_network.api.edgenode import EdgeNode
 from omnixan_operator.decide.heartbeat import Pulse
+from omnixan_operator.desired.edgenode import memory_tier
 from omnixan_operator.status.edgenode import ours, status
 from tests.unit.omnixan_operator.operator_makers import assert_clean, at, meta
 
@@ -61,3 +62,21 @@ def test_a_settled_node_needs_no_write() -> None:
     first = status(node(condition("AgentReady", "True")), Pulse.FRESH, at(0))
     settled = node(condition("AgentReady", "True"), *first["conditions"])
     assert status(settled, Pulse.FRESH, at(900)) == ours(settled)
+
+
+@pytest.mark.parametrize(
+    ("memory", "claim", "value"),
+    [
+        ({"tier": "T3-file"}, "gateway.uid0of0me", "T3-file"),
+        ({"tier": "T3-file"}, "gateway.another00", None),
+        ({"tier": "T3-file"}, "compute.uid0of0me", None),
+        ({"tier": "T3-file"}, None, None),
+        ({}, "gateway.uid0of0me", None),
+        (None, "gateway.uid0of0me", None),
+    ],
+)
+def test_a_tier_is_labelled_where_the_claim_is_the_edge_nodes_own(memory: Any, claim: str | None, value: str | None) -> None:
+    found = node()
+    status = {"observedGeneration": 1} | ({"persistentMemory": memory} if memory is not None else {})
+    found = EdgeNode.model_validate(found.wire() | {"status": status})
+    assert memory_tier(found, "uid0-of0-me", claim) == value
