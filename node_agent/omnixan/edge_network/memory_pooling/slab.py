@@ -24,11 +24,6 @@ class Slab:
         self.generation = 0
         self.views: Any = None
 
-    def begin(self) -> int:
-        """A lease begins; returns its generation."""
-        self.generation += 1
-        return self.generation
-
     def exporter(self) -> Any:
         """The object that every view of these bytes refers to, at whatever remove; it keeps the mapping."""
         if self.views is None:
