@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -41,8 +42,6 @@ CHECK_PAGES: Final = (64 << 20) // PAGE
 """It is also looked at when so much new memory was granted."""
 ROOM: Final = 0.1
 """The share of a limit that is kept free: when there is less, memory that nobody uses goes back to the kernel."""
-
-_FORGOTTEN: Final = 4  # references to a buffer that only the pool has: in `_live`, and three of the look at it
 
 _pools: weakref.WeakSet[MemoryPooling] = weakref.WeakSet()
 
@@ -323,9 +322,8 @@ class MemoryPooling:
     def _sweep(self, most: int | None = None) -> None:
         """Let slabs rest whose last view is gone: `most` of those that wait are looked at, or all, forgotten buffers too."""
         if most is None:
-            for slab, buffer in list(self._live.items()):
-                if sys.getrefcount(buffer) <= _FORGOTTEN:
-                    self._end(slab)
+            for slab in [s for s, count in zip(self._live, _references(self._live), strict=True) if count <= _FORGOTTEN]:
+                self._end(slab)
             self._swept = 64 + 2 * len(self._live)
         for _ in range(len(self._pinned) if most is None else min(most, len(self._pinned))):
             slab = self._pinned.popleft()
@@ -371,6 +369,15 @@ def _check_fits(size: int, limits: MemoryLimits) -> None:
             f"pool_size is {size} bytes, and this process may have {limit.total} ({limit.where})",
             "make pool_size smaller, or raise the limit",
         )
+
+
+def _references(live: Mapping[Any, object]) -> list[int]:
+    """References to each value, with the mapping's own and those of the counting itself."""
+    return [sys.getrefcount(value) for value in live.values()]
+
+
+_FORGOTTEN: Final = _references({0: object()})[0]
+"""What it counts for a buffer that only the pool has: versions of Python differ in what they count themselves."""
 
 
 def _after_fork() -> None:
