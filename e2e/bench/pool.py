@@ -17,9 +17,9 @@ from e2e.bench.pooling import circuits, latency, logs, peers, requests
 from e2e.manifests import ROOT
 
 REPEATS = 5
-THRESHOLDS = ("0", str(4 << 20), str(16 << 20), str(24 << 20), str(64 << 20), "none")
-STATES_THRESHOLD = MIXED_THRESHOLD = f"pool:{16 << 20}"
-"""The row of the curve that is judged: 16 MiB kept idle."""
+THRESHOLDS = ("0", str(2 << 20), str(8 << 20), str(32 << 20), "none")
+STATES_THRESHOLD = MIXED_THRESHOLD = f"pool:{8 << 20}"
+"""The row of the curve that is judged: 8 MiB kept idle."""
 OPERATIONS = 1_000_000
 
 

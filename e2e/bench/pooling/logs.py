@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 SEED = 20261128
 ALLOCATIONS = 1000
-LIVE_MIB = 512
+LIVE_MIB = 256
 """Buffers go from here on."""
 
 
 def states() -> list[tuple[int, int]]:
-    """States of 12 to 20 qubits: 2^n·16 bytes, 64 KiB to 16 MiB, all widths alike."""
+    """States of 12 to 19 qubits: 2^n·16 bytes, 64 KiB to 8 MiB, all widths alike."""
     rng = random.Random(SEED)
-    return _churn(rng, lambda: 16 << rng.randint(12, 20))
+    return _churn(rng, lambda: 16 << rng.randint(12, 19))
 
 
 def mixed() -> list[tuple[int, int]]:
-    """Any size from 4 KiB to 16 MiB, all orders of magnitude alike: batches, results, states."""
+    """Any size from 4 KiB to 8 MiB, all orders of magnitude alike: batches, results, states."""
     rng = random.Random(SEED + 1)
-    return _churn(rng, lambda: int(2 ** rng.uniform(12, 24)))
+    return _churn(rng, lambda: int(2 ** rng.uniform(12, 23)))
 
 
-def _churn(rng: random.Random, size: object) -> list[tuple[int, int]]:
+def _churn(rng: random.Random, size: Callable[[], int]) -> list[tuple[int, int]]:
     """(number, bytes) for a buffer that comes, (number, 0) for one that goes; who goes is drawn among those that live."""
-    assert callable(size)
     log: list[tuple[int, int]] = []
     live: list[int] = []
     sizes: dict[int, int] = {}

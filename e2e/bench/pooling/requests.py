@@ -12,7 +12,7 @@ from omnixan.edge_network.memory_pooling.errors import PoolError
 
 PAGE = 4096
 LEAST = 16
-POOL_MIB = 64
+POOL_MIB = 16
 
 
 def run(operations: int) -> dict[str, Any]:

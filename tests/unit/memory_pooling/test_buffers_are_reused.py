@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import sys
 import threading
@@ -11,12 +13,15 @@ import numpy as np
 import pytest
 
 from omnixan.edge_network import MemoryPooling
+from omnixan.edge_network.memory_pooling import kernel
 from omnixan.edge_network.memory_pooling.errors import (
     BadRequest,
     DoubleRelease,
+    KernelLacks,
     PoolClosed,
     PoolError,
     PoolExhausted,
+    TooScattered,
     UseAfterRelease,
 )
 
@@ -330,3 +335,37 @@ def test_arrow_buffers_are_no_copies_and_hold_the_memory(pool: MemoryPooling, mo
     pool.acquire("1MB")
     with pytest.raises(UseAfterRelease):
         buffer.arrow()
+
+
+def test_a_kernel_without_memfd_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> int:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(os, "memfd_create", missing)
+    with pytest.raises(KernelLacks, match=r"memfd_create was refused: .*not implemented.*Linux 5\.1"):
+        MemoryPooling("1MB", "64KB")
+
+
+def test_a_range_of_too_many_pieces_is_refused_and_takes_nothing(
+    pool: MemoryPooling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffers = [pool.acquire("64KB", tenant="a") for _ in range(16)]
+    for buffer in buffers[::2]:
+        buffer.release()
+    real = kernel._mmap
+
+    def at_most_three(address: int, length: int, rights: int, flags: int, fd: int, offset: int) -> int:
+        nonlocal left
+        left -= fd >= 0
+        if left < 0 <= fd:
+            ctypes.set_errno(errno.ENOMEM)
+            return kernel._FAILED or 0
+        return real(address, length, rights, flags, fd, offset)
+
+    left = 3
+    monkeypatch.setattr(kernel, "_mmap", at_most_three)
+    with pytest.raises(TooScattered, match=r"pieces, more than this process may map; .*vm\.max_map_count"):
+        pool.acquire("512KB", tenant="b")
+    assert pool.stats().free_bytes == 512 << 10
+    left = 1000
+    pool.acquire("512KB", tenant="b")

@@ -10,7 +10,7 @@ import os
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from omnixan.edge_network.memory_pooling.errors import KernelLacks, TooScattered
 
@@ -58,7 +58,13 @@ class Mapping:
 
     def __init__(self, address: int, length: int, pieces: int) -> None:
         self.address, self.length, self.pieces = address, length, pieces
-        weakref.finalize(self, _munmap, address, length).atexit = False  # the kernel does it, after everybody's last look
+        if length:
+            weakref.finalize(self, _munmap, address, length).atexit = False  # the kernel does it, after the last look
+
+    @classmethod
+    def nowhere(cls) -> Self:
+        """No bytes at all."""
+        return cls(0, 0, 0)
 
 
 class Memfd:

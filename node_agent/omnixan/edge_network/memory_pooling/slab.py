@@ -10,8 +10,6 @@ from typing import Any
 from omnixan.edge_network.memory_pooling.buddies import Extent
 from omnixan.edge_network.memory_pooling.kernel import PAGE, Mapping
 
-_ONLY_THE_SLAB = 2  # references to an exporter that nobody looks at: the slab's, and that of the counting itself
-
 
 class Slab:
     """Pages of one tenant as one range of addresses. `generation` counts the leases that it had: even idle, odd in use."""
@@ -24,11 +22,6 @@ class Slab:
         self.generation = 0
         self.views: Any = None
 
-    def begin(self) -> int:
-        """A lease begins; returns its generation."""
-        self.generation += 1
-        return self.generation
-
     def exporter(self) -> Any:
         """The object that every view of these bytes refers to, at whatever remove; it keeps the mapping."""
         if self.views is None:
@@ -39,7 +32,21 @@ class Slab:
     @property
     def seen(self) -> bool:
         """Whether somebody still has a view of it (an array, a memoryview, an Arrow buffer)."""
-        return self.views is not None and sys.getrefcount(self.views) > _ONLY_THE_SLAB
+        return self.views is not None and self.references() > _ALONE
+
+    def references(self) -> int:
+        """References to what the views refer to, with the slab's own and those of the counting itself."""
+        return sys.getrefcount(self.views)
+
+
+def _alone() -> int:
+    """What `references` counts when nobody looks: versions of Python differ in what they count themselves."""
+    slab = Slab("", 0, (), 0, Mapping.nowhere())
+    slab.views = object()
+    return slab.references()
+
+
+_ALONE = _alone()
 
 
 class Idle:
