@@ -1,5 +1,7 @@
 """The log of a training between the worker that computes and the keeper of the log."""
 
+from pathlib import Path
+
 import pytest
 
 from omnixan.edge_network.quantum.backend import SimulatorBackend
@@ -31,7 +33,7 @@ class Shelf:
         self.batches = []
         self.shots = 0
         self.waited = []
-        self.full, self.on_full = None, lambda: None
+        self.full, self.on_full = None, None
 
     def resumed(self, resumed):
         self.told.append(resumed)
@@ -43,7 +45,7 @@ class Shelf:
         self.waited.append(wait)
         self.kept = Kept(self.kept.fingerprint, self.kept.records + data)
         if self.full is not None and len(self.kept.records) >= self.full:
-            self.on_full()
+            await self.on_full()
 
 
 @pytest.mark.parametrize("gradient", [None, (0.5, -0.0, float("inf"), 2.0**-1074)])
@@ -99,7 +101,12 @@ async def worker(sandbox):
 
 
 @pytest.mark.parametrize("optimizer", ["COBYLA", "L-BFGS-B"])
-async def test_a_worker_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(worker, optimizer):
+async def test_a_worker_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(worker, until, optimizer):
+    async def kill():
+        pid = worker.pid
+        worker.kill()
+        await until(lambda: not Path(f"/proc/{pid}").exists())
+
     spec = job(optimizer, iterations=40)
     expected = execute(spec, None, backend=SimulatorBackend(8))
     whole = Shelf(pace=Pace(every=1, seconds=100))
@@ -108,7 +115,7 @@ async def test_a_worker_that_is_killed_again_and_again_ends_as_if_nothing_had_ha
     kept = Kept()
     for stop in (total // 4, total // 2, total - 1):
         shelf = Shelf(kept, Pace(every=1, seconds=100))
-        shelf.full, shelf.on_full = stop * len(whole.batches[0]), worker.kill
+        shelf.full, shelf.on_full = stop * len(whole.batches[0]), kill
         with pytest.raises(ProgramError, match="ended while it ran"):
             await worker.run(spec, keeper=shelf)
         kept = shelf.kept
