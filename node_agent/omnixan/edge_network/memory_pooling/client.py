@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import socket
+import struct
 from collections import OrderedDict
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 KEPT: Final = 8
 """Segments that stay mapped after their last lease, so that the next lease finds its pages there."""
 
+_FD: Final = struct.Struct("i")
+_ROOM: Final = socket.CMSG_SPACE(_FD.size)
+
 
 class SegmentClient:
     """One connection to a `SegmentServer`; not for several threads at once. Close it, or use `with`: leases end with it.
@@ -30,7 +34,10 @@ class SegmentClient:
     def __init__(self, path: str | Path, *, timeout: float = 10.0) -> None:
         self._path = str(path)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket.settimeout(timeout)
+        # The kernel's own timeouts: with Python's, every call would be a poll and a call.
+        limit = struct.pack("ll", int(timeout), int(timeout % 1 * 1_000_000))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         self._mapped: OrderedDict[str, tuple[int, mmap.mmap]] = OrderedDict()
         try:
             self._socket.connect(self._path)
@@ -79,11 +86,11 @@ class SegmentClient:
     def _ask(self, request: Request) -> tuple[Reply, int | None]:
         try:
             self._socket.send(request.pack())
-            packet, fds, _, _ = socket.recv_fds(self._socket, MAX_PACKET, 1)
+            packet, passed, _, _ = self._socket.recvmsg(MAX_PACKET, _ROOM)
             reply = Reply.unpack(packet) if packet else None
         except (OSError, ValueError) as error:
             raise SegmentRefused(f"{self._path}: {error}", "connect again") from error
-        fd = fds[0] if fds else None
+        fd = _FD.unpack(passed[0][2][: _FD.size])[0] if passed else None
         if reply is None:
             raise SegmentRefused(f"{self._path} closed the connection: this process may be nobody's there", "connect again")
         if reply.answer is Answer.REFUSED:
