@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -102,3 +103,22 @@ def test_it_needs_nothing_but_the_standard_library() -> None:
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+@needs_root
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv takes capabilities away")
+@pytest.mark.parametrize("mode", [0o755, 0o700, 0o000])
+def test_chown_is_the_only_capability_that_it_takes(folder: Path, mode: int) -> None:
+    (folder / "omnixan.store").write_text("x")
+    folder.chmod(mode)
+    only = ["setpriv", "--bounding-set=-all,+chown", "--inh-caps=-all", "--no-new-privs"]
+    command = [*only, sys.executable, "-m", "omnixan.edge_network.agent.handover", str(folder), str(AGENT)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    said = json.loads(done.stdout)["message"]
+    if mode:
+        assert "handed over to user" in said, said
+        assert owner(folder) == owner(folder / "omnixan.store") == (AGENT, AGENT)
+    else:
+        assert "Permission denied" in said and owner(folder) == (0, 0), "root without capabilities is nobody"
+    again = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert not mode or "the agent's already" in json.loads(again.stdout)["message"]
