@@ -137,6 +137,12 @@ def _faults(_ground: Ground, _number: int) -> dict[str, Any]:
     return {}
 
 
+def _crashes(_ground: Ground, _number: int) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-m", "tests.crash.soak"], check=False)
+    assert done.returncode == 0, f"power cuts of images and kills ended with status {done.returncode}"
+    return {"figures": "docs/figures/soak/crash-images.json"}
+
+
 def _flux(_ground: Ground, _number: int) -> dict[str, Any]:
     done = subprocess.run([sys.executable, "-m", "e2e.gitops.flux"], check=False)
     assert done.returncode == 0, f"Flux's controllers did not conclude what they should (status {done.returncode})"
@@ -171,6 +177,9 @@ PARTS = {
     "load": Part("10,000 jobs, 1,000 EdgeClusters: see e2e/load", 1, _load, report="load-rounds"),
     "faults": Part("thousands of seeds of the fault simulation: see tests/faults", 1, _faults, report="faults-rounds"),
     "flux": Part("Flux's real controllers wait for our kinds: see e2e/gitops/flux.py", 1, _flux, report="flux-rounds"),
+    "crashes": Part(
+        "every image of a power cut, 200 kills of each, store and log: see tests/crash", 1, _crashes, report="crash-rounds"
+    ),
     "power-cuts": Part(
         "power cuts of a virtual machine with NVDIMMs, one to three in a row: see e2e/guest", 20, _power_cuts
     ),

@@ -24,6 +24,7 @@ from omnixan.edge_network.persistent_memory import (
     MediumReadOnly,
     MediumUnsuitable,
     OutOfRange,
+    Store,
     Tier,
     libpmem,
     prove,
@@ -93,6 +94,28 @@ def test_what_was_persisted_is_in_the_file_and_there_after_opening_again(kind: s
     again = opened(kind, path, readonly=True)
     assert bytes(again.read(100, 5)) == b"first" and bytes(again.read(3 * PAGE - 2, 6)) == b"across"
     again.close()
+
+
+@pytest.mark.parametrize("reader", KINDS)
+@kinds
+def test_a_store_of_one_tier_opens_on_every_other(kind: str, reader: str, tmp_path: Path) -> None:
+    state, changed = bytearray(os.urandom(3 << 20)), [(5, 100), (1 << 20, 70_000)]
+    with Store.open(opened(kind, tmp_path / "m", 16 << 20)) as store:
+        store.put("small", b"s", meta={"by": kind})
+        store.put("state", state)
+        for offset, length in changed:
+            state[offset : offset + length] = bytes(length)
+        store.snapshot("state", state, changed)
+    with Store.open(opened(reader, tmp_path / "m", 16 << 20)) as store:
+        small, large = store.get("small"), store.get("state")
+        assert small is not None and (small.value, small.meta) == (b"s", {"by": kind})
+        assert large is not None and large.value == state
+        for number in range(6):  # through a compaction too
+            state[0] = number
+            store.put("state", state)
+    with Store.open(opened(kind, tmp_path / "m", 16 << 20, readonly=True), readonly=True) as store:
+        large = store.get("state")
+        assert large is not None and large.value == state and not store.verify().damaged
 
 
 @kinds
