@@ -26,19 +26,23 @@ from tests.faults.virtualtime import CLIENT
 
 SEED = 7
 """Of the story; branches differ in nothing but when the operator dies."""
-JOBS, NODES = 2, 2
+JOBS, NODES = 4, 2
 RUN_SECONDS = 0.3
 """Of a run, at most."""
 
 
 class Sweep(Episode):
-    """A ready EdgeCluster gets jobs and is to give a node back; then, in one branch per step, the operator is killed."""
+    """A ready EdgeCluster gets jobs; then, in one branch per step, the operator is killed."""
 
-    def __init__(self, most: int, only: int | None = None) -> None:
-        """No branch after step `most`, counted from the jobs' arrival; or `only` this one, in this very process."""
+    def __init__(self, most: int, only: int | None = None, *, give_back: bool = False) -> None:
+        """No branch after step `most`, counted from the jobs' arrival; or `only` this one, in this very process.
+
+        With `give_back` the EdgeCluster shrinks by a node when the jobs arrive: a story of thrice as many steps.
+        """
         super().__init__(SEED, Story(actions=0, jobs=0, nodes=NODES, deaths=0, replicas=1, calm=True))
         self._most = most
         self._only = only
+        self._give_back = give_back
         self._arrival: int | None = None
         self._alive: set[int] = set()
         self._ran = False
@@ -53,7 +57,8 @@ class Sweep(Episode):
         self.people.jobs = JOBS
         for _ in range(JOBS):
             self.people.submit()
-        self.cluster.patch("EdgeCluster", NAMESPACE, "ec", {"spec": {"nodes": NODES - 1}})
+        if self._give_back:
+            self.cluster.patch("EdgeCluster", NAMESPACE, "ec", {"spec": {"nodes": NODES - 1}})
         self._arrival = self.loop.steps
         await self._settle()
         self._arrival = None
@@ -132,9 +137,10 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=1000, help="no branch after this step (1000)")
     parser.add_argument("--only", type=int, help="the branch at this step only")
     parser.add_argument("--trace", action="store_true", help="tell everything that happens")
+    parser.add_argument("--give-back", action="store_true", help="the EdgeCluster shrinks by a node meanwhile")
     given = parser.parse_args()
     become_replayable("tests.faults.sweep")
-    episode = Sweep(given.most, given.only)
+    episode = Sweep(given.most, given.only, give_back=given.give_back)
     if given.trace:
         told(episode)
     episode.play()

@@ -10,4 +10,5 @@ from omnixan_operator.main import main
 
 if __name__ == "__main__":
     credentials.SERVICE_ACCOUNT = Path(sys.argv[1])
+    credentials.KOPF_SECONDS = 15.0  # else nothing that kopf was given runs out in a test
     sys.exit(main())
