@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.faults.sweep import JOBS, sweep
 
-FEWEST, LAST = 100, 1000
+FEWEST, LAST = 80, 1000
 """Deaths at least, and a step by which the story is over."""
 
 
