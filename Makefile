@@ -22,7 +22,7 @@ demo: setup ## a real cluster, the product on it, real jobs, told step by step
 	@$(PY) -m e2e.cluster locked -- $(PY) -m e2e.demo
 
 .PHONY: test
-test: setup ## everything: lint, test-unit, test-api, test-e2e (one cluster, unit tests while it is built)
+test: setup ## everything: lint, unit, api, guest, faults, e2e (one cluster, unit tests while it is built)
 	@$(PY) -m e2e.cluster locked -- $(PY) -m e2e.suite
 
 .PHONY: test-unit
