@@ -231,8 +231,9 @@ class Agents:
         """The agent's part of an EdgeNode's status, and its first Lease; only when they change."""
         facts = self._facts(name)
         status = node.get("status", {})
-        reported = {c["type"]: c["status"] for c in status.get("conditions", ())}.get("AgentReady")
-        if reported == str(ready) and all(status.get(fact) == value for fact, value in facts.items()):
+        last = {c["type"]: c for c in status.get("conditions", ())}.get("AgentReady", {})
+        turned = last.get("status") != str(ready)
+        if not turned and all(status.get(fact) == value for fact, value in facts.items()):
             return
         self.beat(name, node["metadata"]["uid"])
         condition = {
@@ -240,7 +241,7 @@ class Agents:
             "status": str(ready),
             "reason": "WorkerWarm" if ready else "WorkerFailed",
             "message": "",
-            "lastTransitionTime": micro_time()[:19] + "Z",
+            "lastTransitionTime": micro_time()[:19] + "Z" if turned else last["lastTransitionTime"],
             "observedGeneration": 0,
         }
         self._status("EdgeNode", name, facts | {"conditions": [condition]})
