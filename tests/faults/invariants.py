@@ -168,14 +168,18 @@ class Invariants:
             self.violated("what is not known is left alone", f"{client} sent {what} and has not heard of {names} yet")
 
     def _no_change(self, write: Write) -> None:
-        """A write that changes nothing, by an operator that had seen the object as it is."""
+        """A write that changes nothing, by an operator that had seen the object as it is: it says so, or knew for long."""
         assert write.new is not None
         metadata, client = write.new["metadata"], write.request.client
+        what = f"{client}: {write.request.method} {write.request.path}"
+        if (write.request.body.get("metadata") or {}).get("resourceVersion") == metadata["resourceVersion"]:
+            self.violated("no write without change", f"{what}, sent over resourceVersion {metadata['resourceVersion']}")
+            return
         sight = self._sights.get(client, {}).get(metadata["uid"])
         knew = sight is not None and sight.version >= int(metadata["resourceVersion"])
         if knew and sight is not None and write.request.sent - sight.since > TAKEN_IN:
             known = f"sent at {write.request.sent:.3f} s, and the object as it is was known since {sight.since:.3f} s"
-            self.violated("no write without change", f"{client}: {write.request.method} {write.request.path}, {known}")
+            self.violated("no write without change", f"{what}, {known}")
 
     def _Node(self, write: Write) -> None:
         if write.old is None and is_operator(write.request.client):

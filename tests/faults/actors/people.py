@@ -44,11 +44,12 @@ class People:
             (1, self.edit_child),
             (1, self.delete_child),
             (1, self.edit_edge_node),
+            (2, self.maintain_node),
             (1, self.delete_edge_node),
             (1, self.replace_cluster),
             (2, self.flap_node),
             (1, self.cordon),
-            (1, self.remove_node),
+            (2, self.remove_node),
             (1, self.relabel_node),
             (1, self.steal_claim),
             (2, self.silence_agent),
@@ -164,6 +165,19 @@ class People:
     def edit_edge_node(self) -> str:
         return self._patched("EdgeNode", {"spec": {"drain": True}})
 
+    def maintain_node(self) -> str:
+        """A node is drained by hand, and its EdgeCluster paused before so that it stays so."""
+        place = self._one("EdgeNode")
+        if place is None:
+            return "nothing"
+        twin = self.cluster.api.find("EdgeNode", *place)
+        assert twin is not None
+        owner = twin["metadata"]["ownerReferences"][0]["name"]
+        self.cluster.patch("EdgeCluster", place[0], owner, {"metadata": {"annotations": {PAUSED: "true"}}})
+        drain = {"spec": {"drain": True}}
+        self._soon.append(self.cluster.loop.call_later(0.5, self.cluster.patch, "EdgeNode", *place, drain))
+        return place[1]
+
     def delete_edge_node(self) -> str:
         return self._deleted("EdgeNode")
 
@@ -189,7 +203,7 @@ class People:
     def remove_node(self) -> str:
         """A machine is taken away, and perhaps another comes under its name; some lose their labels a moment before."""
         name, another = self.rng.choice(self.nodes), self.rng.random() < 0.5
-        if self.rng.random() < 0.5:
+        if self.rng.random() < 0.3:
             self._take_away(name, another)
             return name
         self.cluster.patch("Node", "", name, {"metadata": {"labels": {CLAIM_LABEL: None}}})
