@@ -22,7 +22,8 @@ def test_jobs_are_done_with_few_writes_and_a_restart_writes_nothing() -> None:
     operator, agents = found["jobs"]["writes"]["operator"], found["jobs"]["writes"]["agents"]
     assert agents["patch quantumruns/status"] == TINY.jobs
     assert operator["create quantumruns"] == operator["create configmaps"] == TINY.jobs
-    assert 2 * TINY.jobs <= operator["patch quantumjobs/status"] <= 4 * TINY.jobs  # a slow machine shows more of a job's way
+    # once, as start and end of a short run are one write (decision 10); a slow machine shows more of a job's way
+    assert TINY.jobs <= operator["patch quantumjobs/status"] <= 4 * TINY.jobs
     assert row(found, "change to observed") < float("inf")
 
 
