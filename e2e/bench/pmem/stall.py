@@ -38,32 +38,38 @@ def program() -> Program:
 
 
 class Watched(Snapshots):
-    """With a clock: milliseconds that the circuit spent here for each snapshot, and that each step took."""
+    """With a clock: milliseconds that passed here for each snapshot (and of the circuit's thread: what others' work on a busy
+    machine does not prolong), and that each step took.
+    """
 
     def begin(self) -> None:
         """The circuit begins."""
         self.stalls: list[float] = []
+        self.processor: list[float] = []
         self.steps: list[tuple[float, bool]] = []
         self._step_began = time.perf_counter_ns()
-        self._spent = 0
+        self._spent = self._worked = 0
 
     def target(self, state: ComplexArray) -> ComplexArray:
         """As of `Snapshots`, with a clock."""
-        begin = time.perf_counter_ns()
+        begin, worked = time.perf_counter_ns(), time.thread_time_ns()
         found = super().target(state)
+        self._worked += time.thread_time_ns() - worked
         self._spent += time.perf_counter_ns() - begin
         return found
 
     def finished(self, steps: int, state: ComplexArray) -> None:
         """As of `Snapshots`, with a clock."""
-        begin = time.perf_counter_ns()
-        busy, saved_before = self._busy is not None, self._handed
+        begin, worked = time.perf_counter_ns(), time.thread_time_ns()
+        busy, due_before = self._busy is not None, self._due
         super().finished(steps, state)
+        self._worked += time.thread_time_ns() - worked
         end = time.perf_counter_ns()
         self._spent += end - begin
-        if self._handed != saved_before:  # another one begins: what was spent since belongs to the one before
+        if self._due != due_before:  # another one begins: what was spent since belongs to the one before
             self.stalls.append(self._spent / 1e6)
-            self._spent = 0
+            self.processor.append(self._worked / 1e6)
+            self._spent = self._worked = 0
         self.steps.append(((begin - self._step_began) / 1e6, busy))
         self._step_began = time.perf_counter_ns()
 
@@ -100,12 +106,14 @@ def _measure(circuit: Program, store: Store) -> dict[str, Any]:
         store.put("circuit", state.view(np.uint8).data, meta={"steps": str(steps)})
 
     stalls: list[float] = []
+    processor: list[float] = []
     beside: list[float] = []
     alone: list[float] = []
     control: list[float] = []
     for _ in range(REPEATS):
         plain, with_snapshots = _run(circuit, Never(save, QUBITS)), _run(circuit, Watched(save, QUBITS))
         again = _run(circuit, Never(save, QUBITS))
+        processor += with_snapshots.processor[1:]
         stalls += with_snapshots.stalls[1:]  # the first one ends what was before any snapshot
         for (taken, busy), (without, _), (twice, _) in zip(with_snapshots.steps, plain.steps, again.steps, strict=True):
             control.append(abs(twice - without))
@@ -114,6 +122,7 @@ def _measure(circuit: Program, store: Store) -> dict[str, Any]:
                 alone.append(without)
     return {
         "stallMilliseconds": figures.spread(stalls),
+        "stallProcessorMilliseconds": figures.spread(processor),
         "stepMillisecondsWithout": figures.spread(alone),
         "stepLongerBesideASnapshotMilliseconds": figures.spread(beside),
         "controlStepsDifferByMilliseconds": figures.spread(control),

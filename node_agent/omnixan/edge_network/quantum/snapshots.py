@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -35,11 +36,10 @@ class Snapshots:
         # All its pages are there before the first gate: a page that must be found is time of the circuit.
         self._other = np.ones(2**qubits, dtype=np.complex128)
         self._busy: ComplexArray | None = None
-        self._handed = 0
         self._due = 0.0
-        self._ended = False
         self._error: BaseException | None = None
-        self._wake = threading.Condition()
+        # No lock: on a busy machine its holder may be without a processor for long, and the circuit would wait for it.
+        self._handed: queue.SimpleQueue[tuple[int, ComplexArray] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="snapshots", daemon=True)
 
     saved = 0
@@ -50,9 +50,7 @@ class Snapshots:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        with self._wake:
-            self._ended = True
-            self._wake.notify()
+        self._handed.put(None)
         self._thread.join()
         if error is None:
             self._check()
@@ -73,9 +71,8 @@ class Snapshots:
         if now < self._due:
             return
         self._due = now + self._interval
-        with self._wake:
-            self._handed, self._busy = steps, state
-            self._wake.notify()
+        self._busy = state
+        self._handed.put((steps, state))
 
     def _check(self) -> None:
         if self._error is not None:
@@ -85,17 +82,12 @@ class Snapshots:
         # Being woken must not take the processor from the circuit: an ordinary thread would, for 3 ms on a busy machine.
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-        while True:
-            with self._wake:
-                while self._busy is None and not self._ended:
-                    self._wake.wait()
-                if self._busy is None:
-                    return
+        while (handed := self._handed.get()) is not None:
             try:
-                self._save(self._handed, self._busy)
+                self._save(*handed)
                 self.saved += 1
             except BaseException as error:  # raised where the circuit runs
                 self._error = error
-            self._busy = None
-            if self._error is not None:
                 return
+            finally:
+                self._busy = None
