@@ -38,8 +38,8 @@ def program() -> Program:
 
 
 class Watched(Snapshots):
-    """With a clock: milliseconds that passed here for each snapshot (and of the circuit's thread: what others' work on a busy
-    machine does not prolong), and that each step took.
+    """With a clock: milliseconds that passed here for each snapshot (and of the circuit's own thread: others' work on a busy
+    machine does not prolong these), and that each step took.
     """
 
     def begin(self) -> None:
