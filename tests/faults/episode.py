@@ -205,8 +205,10 @@ class Episode:
             self.cluster.api.compact()
 
     async def _peace(self) -> None:
-        self.weather.calm, self.next_death = True, 0
+        self.next_death = 0
         self.people.make_peace()
+        await asyncio.sleep(self.rng.choice((0.0, 5.0, 20.0)))  # what they wish last meets the weather, too
+        self.weather.calm = True
         for client in list(self.operators.running):
             self.network.heal(client)
             self.operators.thaw(client)

@@ -21,7 +21,7 @@ from tests.faults.play import Outcome, play, told
 
 FIRST = 10_000
 """Seeds from here on, so that they are none of the tests'."""
-CHUNK = 100
+CHUNK = 40
 LEAST_STEPS = 500
 STORY = ("--actions", "60", "--jobs", "16", "--deaths", "4")
 LEADERS = ("--replicas", "2", "--deaths", "12", "--actions", "60")
