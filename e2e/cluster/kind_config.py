@@ -38,7 +38,7 @@ def kind_config(audit_folder: Path, policy_file: Path, images_folder: Path, memo
             {"hostPath": str(policy_file), "containerPath": POLICY_IN_NODE, "readOnly": True},
             images,
         ],
-        "kubeadmConfigPatches": [yaml.safe_dump(_api_server_audit())],
+        "kubeadmConfigPatches": [yaml.safe_dump(_control_plane())],
     }
     kubelet = {"kind": "KubeletConfiguration", "failCgroupV1": False}  # it would not start on a cgroup v1 machine
     config = {
@@ -62,7 +62,11 @@ def kind_config(audit_folder: Path, policy_file: Path, images_folder: Path, memo
     return yaml.safe_dump(config, sort_keys=False)
 
 
-def _api_server_audit() -> dict[str, object]:
+def _control_plane() -> dict[str, object]:
+    """An API server with an audit log; the others without an election, as there is one of each.
+
+    On a busy machine they would lose it to nobody, end, and be started again after ever longer pauses.
+    """
     arguments = {
         "audit-policy-file": POLICY_IN_NODE,
         "audit-log-path": f"{AUDIT_FOLDER_IN_NODE}/{AUDIT_FILE}",
@@ -85,12 +89,15 @@ def _api_server_audit() -> dict[str, object]:
             "pathType": "DirectoryOrCreate",
         },
     ]
+    alone = [{"name": "leader-elect", "value": "false"}]
     return {
         "kind": "ClusterConfiguration",
         "apiServer": {
             "extraArgs": [{"name": name, "value": value} for name, value in arguments.items()],
             "extraVolumes": volumes,
         },
+        "controllerManager": {"extraArgs": alone},
+        "scheduler": {"extraArgs": alone},
     }
 
 

@@ -49,6 +49,12 @@ def test_pods_and_services_have_ranges_apart_from_each_other(config):
     assert (config["networking"]["podSubnet"], config["networking"]["serviceSubnet"]) == (POD_SUBNET, SERVICE_SUBNET)
 
 
+def test_what_there_is_one_of_holds_no_election(config):
+    told = yaml.safe_load(config["nodes"][0]["kubeadmConfigPatches"][0])
+    for part in ("controllerManager", "scheduler"):
+        assert told[part]["extraArgs"] == [{"name": "leader-elect", "value": "false"}]
+
+
 def test_the_audit_log_gets_out_of_the_node(config):
     control_plane = config["nodes"][0]
     mounts = {mount["hostPath"]: mount["containerPath"] for mount in control_plane["extraMounts"]}
