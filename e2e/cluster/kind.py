@@ -25,7 +25,7 @@ from e2e.cluster.kind_config import AUDIT_FILE, AUDIT_POLICY, NAME, WORKERS, con
 from e2e.cluster.kubectl import CONTROL_PLANE_LABEL, kubectl, read_nodes
 from e2e.cluster.loading import images_folder, load_archive, missing_on, saved
 from e2e.cluster.network import cni_config, cut_rules, heal_rules, routing_script
-from e2e.cluster.process import CommandError, run
+from e2e.cluster.process import CommandError, complaints, run
 from e2e.cluster.steps import Steps
 from e2e.cluster.versions import KUBERNETES
 
@@ -134,14 +134,13 @@ class KindCluster:
 
     def _create(self, docker: Docker, wanted: State) -> None:
         with self._steps.step(f"create the cluster: Kubernetes {KUBERNETES}, 1 control plane, {WORKERS} workers"):
-            run(
-                [
-                    *(program("kind", self._steps), "create", "cluster", "--name", NAME, "--image", wanted.image),
-                    *("--config", self._folder / "kind.yaml", "--kubeconfig", self.kubeconfig),
-                ],
-                env=docker.env,
-                timeout=600,
-            )
+            try:
+                self._kind_create(docker, wanted)
+            except CommandError as error:
+                # kubeadm gives the API server four minutes, and a busy machine may need more; what it began is of no use
+                self._steps.say(f"the cluster did not come up ({', '.join(complaints(error.output))}); once more")
+                self._delete(docker)
+                self._kind_create(docker, wanted)
             (self._folder / "state.json").write_text(json.dumps(asdict(wanted)))
             self._dns_on_control_plane()
             if wanted.own_network:
@@ -149,6 +148,16 @@ class KindCluster:
         with self._steps.step("wait for all nodes and the cluster's DNS"):
             self.wait_ready(READY_SECONDS)
             self.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=300s", timeout=310)
+
+    def _kind_create(self, docker: Docker, wanted: State) -> None:
+        run(
+            [
+                *(program("kind", self._steps), "create", "cluster", "--name", NAME, "--image", wanted.image),
+                *("--config", self._folder / "kind.yaml", "--kubeconfig", self.kubeconfig),
+            ],
+            env=docker.env,
+            timeout=600,
+        )
 
     def _dns_on_control_plane(self) -> None:
         """Keep the cluster's DNS off the workers, whose failure is tested: it must not take DNS away from all."""

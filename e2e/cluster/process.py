@@ -22,6 +22,12 @@ class CommandError(RuntimeError):
         super().__init__(f"{' '.join(argv[:6])} … ended with status {status}\n{tail}".rstrip())
 
 
+def complaints(output: str) -> list[str]:
+    """The lines in which a program says that something is wrong: kind's and kubeadm's end in stack traces that do not."""
+    lines = (line.strip() for line in output.splitlines())
+    return [line for line in lines if line.lower().startswith(("error", "couldn't", "timed out"))][:5] or ["it does not say why"]
+
+
 def dying_with_us(argv: Sequence[str]) -> list[str]:
     """The command, arranged so that the kernel ends it when this process dies, even by kill -9.
 

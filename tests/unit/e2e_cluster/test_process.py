@@ -9,7 +9,7 @@ import time
 import pytest
 
 from e2e.cluster.cli import run_to_its_end
-from e2e.cluster.process import CommandError, is_alive, run, succeeds
+from e2e.cluster.process import CommandError, complaints, is_alive, run, succeeds
 
 
 def test_what_a_program_prints_is_returned():
@@ -18,6 +18,12 @@ def test_what_a_program_prints_is_returned():
 
 def test_a_program_gets_no_input_it_could_wait_for():
     assert run(["cat"], timeout=10) == ""
+
+
+def test_complaints_are_found_above_a_stack_trace():
+    output = "Creating\nERROR: failed to init node\nI1129 fine\n  error: timed out after 4m\nmain.go:25\nruntime/proc.go:290\n"
+    assert complaints(output) == ["ERROR: failed to init node", "error: timed out after 4m"]
+    assert complaints("main.go:25\n") == ["it does not say why"]
 
 
 def test_an_error_shows_the_status_and_the_last_lines():
