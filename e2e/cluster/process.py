@@ -25,7 +25,8 @@ class CommandError(RuntimeError):
 def complaints(output: str) -> list[str]:
     """The lines in which a program says that something is wrong: kind's and kubeadm's end in stack traces that do not."""
     lines = (line.strip() for line in output.splitlines())
-    return [line for line in lines if line.lower().startswith(("error", "couldn't", "timed out"))][:5] or ["it does not say why"]
+    found = [line for line in lines if line.lower().startswith(("error", "couldn't", "timed out"))]
+    return found[:5] or ["it does not say why"]
 
 
 def dying_with_us(argv: Sequence[str]) -> list[str]:

@@ -21,7 +21,7 @@ def test_a_program_gets_no_input_it_could_wait_for():
 
 
 def test_complaints_are_found_above_a_stack_trace():
-    output = "Creating\nERROR: failed to init node\nI1129 fine\n  error: timed out after 4m\nmain.go:25\nruntime/proc.go:290\n"
+    output = "Creating\nERROR: failed to init node\nI fine\n  error: timed out after 4m\nmain.go:25\nruntime/proc.go:290\n"
     assert complaints(output) == ["ERROR: failed to init node", "error: timed out after 4m"]
     assert complaints("main.go:25\n") == ["it does not say why"]
 
