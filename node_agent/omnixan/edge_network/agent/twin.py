@@ -144,7 +144,8 @@ class Twin:
 
     async def _publish_once(self) -> None:
         node = self._node
-        if node is None:
+        # A twin from the memory may be old: what is said over it would take a condition back to a time before its last turn.
+        if node is None or not self.synced.is_set():
             return
         report = replace(self._report, modules=self._modules())
         found = difference(report, node)
