@@ -1,6 +1,7 @@
 """Thousands of long stories: `python -m tests.faults.soak --seeds 2000`; writes docs/figures/soak/faults.json.
 
-What has been played is kept in the cache; `--resume` goes on from there, and the figures are about both.
+What has been played is kept in the cache; `--resume` goes on from there, and the figures are about both. With `--minutes`
+nothing new is begun after that time, and the figures are about what was played, which `of` says is not all.
 A step is one turn of the event loop in which something runs: what an operator can die between.
 """
 
@@ -33,17 +34,19 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=2000, help="stories of all sorts (2000)")
     parser.add_argument("--leaders", type=int, default=150, help="stories of two replicas that die again and again (150)")
     parser.add_argument("--resume", action="store_true", help="go on after the seeds that an earlier soak has played")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing new after that time")
     given = parser.parse_args()
+    until = time.monotonic() + 60 * given.minutes
     played = cache_root() / "soak-faults.jsonl"
     if not given.resume:
         played.unlink(missing_ok=True)
-    stories = _play("stories", range(FIRST, FIRST + given.seeds), STORY, played)
-    leaders = _play("leaders", range(2 * FIRST, 2 * FIRST + given.leaders), LEADERS, played)
+    leaders = _play("leaders", range(2 * FIRST, 2 * FIRST + given.leaders), LEADERS, played, until)
+    stories = _play("stories", range(FIRST, FIRST + given.seeds), STORY, played, until)
     figures = {
         "machine": machine(),
         "seconds": round(sum(outcome["wallSeconds"] for outcome in [*stories, *leaders])),
-        "stories": _figures(stories),
-        "leaders": _figures(leaders),
+        "stories": {"of": given.seeds} | _figures(stories),
+        "leaders": {"of": given.leaders} | _figures(leaders),
     }
     path = OUT / "soak" / "faults.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,13 +55,18 @@ def main() -> int:
     return 1 if any(outcome["violations"] for outcome in [*stories, *leaders]) else 0
 
 
-def _play(what: str, seeds: range, arguments: tuple[str, ...], played: Path) -> list[Outcome]:
-    """The outcomes of all seeds: those in `played`, and the others, which are written to it chunk by chunk."""
+def _play(what: str, seeds: range, arguments: tuple[str, ...], played: Path, until: float) -> list[Outcome]:
+    """The outcomes of the seeds: those in `played`, and the others, which are written to it chunk by chunk.
+
+    After `until` (monotonic) no chunk is begun.
+    """
     lines = played.read_text().splitlines() if played.exists() else []
     known = {outcome["seed"]: outcome for outcome in map(json.loads, lines) if outcome["seed"] in seeds}
     left = [seed for seed in seeds if seed not in known]
     for start in range(0, len(left), CHUNK):
         chunk, begin = left[start : start + CHUNK], time.monotonic()
+        if begin > until:
+            break
         outcomes = play(chunk, *arguments, seconds=7200.0)
         seconds = (time.monotonic() - begin) / len(chunk)
         with played.open("a") as file:
@@ -66,7 +74,7 @@ def _play(what: str, seeds: range, arguments: tuple[str, ...], played: Path) -> 
                 known[outcome["seed"]] = outcome | {"wallSeconds": round(seconds, 3)}
                 file.write(json.dumps(known[outcome["seed"]]) + "\n")
         print(f"{what}: {len(known)} of {len(seeds)}", flush=True)
-    return [known[seed] for seed in seeds]
+    return [known[seed] for seed in seeds if seed in known]
 
 
 def _figures(outcomes: list[Outcome]) -> dict[str, Any]:

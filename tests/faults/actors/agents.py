@@ -29,7 +29,7 @@ class Agents:
         self.results: dict[str, Object] = {}
         """What each run found, by the run's uid: a job's result must be one of its own runs'."""
         self._working: dict[str, asyncio.Task[None]] = {}
-        self._late: dict[str, list[tuple[str, Object]]] = {}
+        self._late: dict[str, list[tuple[Object, Object]]] = {}
 
     async def run(self) -> None:
         """For ever: look after every EdgeNode of the cluster."""
@@ -45,7 +45,7 @@ class Agents:
                     self._beat(namespace, name, uid)
                     self._report(namespace, name, obj)
                 for run, status in self._late.pop(name, []):
-                    self._write(namespace, run, status)
+                    self._write(run, status)
             for obj in self.cluster.api.all("QuantumRun"):
                 self._begin(obj)
             await asyncio.sleep(0.5)
@@ -94,12 +94,12 @@ class Agents:
         self._working[uid] = asyncio.create_task(self._execute(run))
 
     async def _execute(self, run: Object) -> None:
-        rng, namespace, name = self.cluster.rng, run["metadata"]["namespace"], run["metadata"]["name"]
+        rng = self.cluster.rng
         seconds = rng.choice((0.1, 0.3, 1.5, self.longest))
         fails = rng.random() < self.failing
         times = {"startTime": self.cluster.micro_time()}
         if seconds > 1:
-            self._say(namespace, name, run["spec"]["nodeName"], {"state": "Running"} | times)
+            self._say(run, {"state": "Running"} | times)
         await asyncio.sleep(seconds)
         times |= {"firstShotTime": self.cluster.micro_time(), "completionTime": self.cluster.micro_time()}
         if fails:
@@ -108,7 +108,7 @@ class Agents:
             status: Object = {"state": "Failed", "error": error} | times
         else:
             status = {"state": "Succeeded", "usage": {"shots": 4, "cpuSeconds": 0.25}, "result": self._result(run)} | times
-        self._say(namespace, name, run["spec"]["nodeName"], status)
+        self._say(run, status)
 
     def _result(self, run: Object) -> Object:
         """Different for every run, so that whose result a job took can be told."""
@@ -119,14 +119,16 @@ class Agents:
         self.results[run["metadata"]["uid"]] = result
         return result
 
-    def _say(self, namespace: str, run: str, node: str, status: Object) -> None:
+    def _say(self, run: Object, status: Object) -> None:
+        node = run["spec"]["nodeName"]
         if node in self.silent:
             self._late.setdefault(node, []).append((run, status))
         else:
-            self._write(namespace, run, status)
+            self._write(run, status)
 
-    def _write(self, namespace: str, run: str, status: Object) -> None:
-        metadata = {"name": run, "namespace": namespace}
+    def _write(self, run: Object, status: Object) -> None:
+        """As the real agent: only to the run of this uid; its name may by now be another's."""
+        metadata = {key: run["metadata"][key] for key in ("name", "namespace", "uid")}
         code, answer = self.cluster.apply("QuantumRun", {"metadata": metadata, "status": status}, "status")
         if code not in (200, 404, 422):
-            raise AssertionError(f"an agent's write of {run} is refused: {code} {answer['message']}")
+            raise AssertionError(f"an agent's write of {metadata['name']} is refused: {code} {answer['message']}")
