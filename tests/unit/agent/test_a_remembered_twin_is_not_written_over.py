@@ -17,7 +17,7 @@ from tests.unit.agent.loopback import served
 
 THEN, NOW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 SETTINGS = from_environment(
-    {"NODE_NAME": "n", "POD_NAMESPACE": "ns", "POD_NAME": "p", "POOL": "gw", "CLUSTER": "ec", "QUBITS": "8", "HTTP_PORT": "0"}
+    {"NODE_NAME": "n", "POD_NAMESPACE": "ns", "POD_NAME": "p", "POOL": "gw", "CLUSTER": "ec", "QUBITS": "8"}
 )
 
 
