@@ -76,7 +76,7 @@ async def run(settings: Settings) -> None:
         asyncio.create_task(recorder.run(), name="events"),
         asyncio.create_task(resync.run(), name="resync"),
         asyncio.create_task(elector.run(), name="election"),
-        asyncio.create_task(_lead(elector, feed), name="lead"),
+        asyncio.create_task(_lead(elector, resync, feed), name="lead"),
         asyncio.create_task(ctx.confinement.run(api, lambda: feed.again(EDGE_CLUSTER)), name="confinement"),
     ]
     informer = asyncio.create_task(_inform(api, feed, resync, settings.pod_name, stop), name="kopf")
@@ -95,9 +95,10 @@ async def run(settings: Settings) -> None:
         await ballot.close()
 
 
-async def _lead(elector: Elector, feed: Feed) -> None:
-    """Work from the moment on at which this process leads."""
+async def _lead(elector: Elector, resync: Resync, feed: Feed) -> None:
+    """Work from the moment on at which this process leads and knows all that the one before it did."""
     await elector.leading.wait()
+    await resync.catch_up()
     gc.collect()
     gc.freeze()  # what is in the store by now stays: no full collection walks over it again
     feed.lead()

@@ -6,6 +6,10 @@ unseen, claims would be taken away from the others.
 When a watch has been away for too long (410 Gone), kopf lists again, but an object that is missing from the list makes
 no event. So after such a list, and now and then in any case, the metadata of all objects of a kind are compared with
 the store: reads only, from the API server's watch cache.
+
+Each kind has a watch of its own, and one may lag behind another. The process that reconciles does not mind: what it wrote
+is in its store. One that takes over could see that a run is gone and not yet that its job had ended, so before it
+works it catches up with everything that was written before.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 PERIOD = 600.0
 """Seconds from one comparison of a kind to the next; the first ones are spread over the same time."""
+RETRY = 1.0
+"""Seconds until what could not be listed is listed again."""
 SETTLE = 5.0
 """Seconds after a new list until the comparison: what was deleted meanwhile is seen by the new watch by then."""
 
@@ -77,19 +83,39 @@ class Resync:
             except ApiError as error:
                 logger.warning("resync of %s: %s", kind.plural, error)
 
+    async def catch_up(self) -> None:
+        """Take in all that was written before this call, whatever the watches still owe. Tries until it succeeds."""
+        for kind in WATCHED:
+            while True:
+                try:
+                    await self._take_in(kind)
+                    break
+                except ApiError as error:
+                    logger.warning("catching up with %s: %s", kind.plural, error)
+                    await asyncio.sleep(RETRY)
+
     async def compare(self, kind: Kind) -> None:
-        """Take out what is gone, look up what is newer than the store has it."""
+        """Take in what the watch should have told, and say so."""
+        for known in await self._take_in(kind):
+            self._metrics.missed_deletions.labels(kind.name).inc()
+            logger.warning("%s %s/%s was deleted unseen", kind.name, known.namespace, known.name)
+
+    async def _take_in(self, kind: Kind) -> list[Known]:
+        """Take out what is gone, look up what is newer than the store has it; returns what was taken out."""
         before = [Known(*entry) for entry in self._store.versions(kind)]
         listed, version = await self._api.list_known(kind)
         present = {known[:3] for known in listed}
-        for known in before:
-            gone = known[:3] not in present and version > known.version
-            if gone and self._feed.gone(kind, _remains(known), version):
-                self._metrics.missed_deletions.labels(kind.name).inc()
-                logger.warning("%s %s/%s was deleted unseen", kind.name, known.namespace, known.name)
-        for known in listed:
-            if self._store.get(kind, known.namespace, known.name) is None:
-                await self._look_up(kind, known)
+        gone = [
+            known
+            for known in before
+            if known[:3] not in present
+            and version > known.version
+            and self._feed.gone(kind, _remains(known), version)
+        ]
+        held = {entry[:3]: entry[3] for entry in self._store.versions(kind)}
+        newer = [known for known in listed if held.get(known[:3], -1) < known.version]
+        await asyncio.gather(*(self._look_up(kind, known) for known in newer))
+        return gone
 
     async def _look_up(self, kind: Kind, known: Known) -> None:
         with contextlib.suppress(NotFoundError):

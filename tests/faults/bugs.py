@@ -187,6 +187,13 @@ def _work_begins_before_all_is_listed() -> Patches:
     yield patch.object(resync.Resync, "wait_until_complete", at_once)
 
 
+def _a_new_leader_does_not_catch_up() -> Patches:
+    async def catch_up(self: Any) -> None:
+        return
+
+    yield patch.object(resync.Resync, "catch_up", catch_up)
+
+
 END, SILENCE, NO_CHANGE = "everything comes to its end", "silence when settled", "no write without change"
 POOL, PLACE, RESULT, HOT = "a node in one pool at most", "runs only where they belong", "one accepted result", "no hot loop"
 UNKNOWN = "what is not known is left alone"
@@ -214,5 +221,8 @@ BUGS: dict[str, Bug] = {
     ),
     "a-result-that-is-there-is-written-again": Bug(_a_result_that_is_there_is_written_again, (NO_CHANGE,), first_seed=9),
     "a-late-event-overwrites-a-newer-state": Bug(_a_late_event_overwrites_a_newer_state, (END, NO_CHANGE, RUN, ERROR)),
+    "a-new-leader-does-not-catch-up": Bug(
+        _a_new_leader_does_not_catch_up, (RUN,), Story(actions=60, jobs=16, deaths=4), first_seed=10754
+    ),
 }
 """By name; `python -m tests.faults.hunt NAME` looks for one."""

@@ -96,6 +96,22 @@ async def test_what_a_broken_watch_missed_is_found_by_a_resync(rig: Rig, kube: K
     assert {Key("QuantumJob", rig.namespace, name) for name in ("deleted", "recreated", "unseen")} <= woken
 
 
+async def test_a_new_leader_knows_what_its_watches_have_not_told_it_yet(rig: Rig, kube: Kube) -> None:
+    for name in ("deleted", "changed"):
+        rig.feed.put(kinds.QUANTUM_JOB, await rig.api.create(kinds.QUANTUM_JOB, rig.job(name)))
+    kube.delete("QuantumJob", "deleted")
+    kube.patch("QuantumJob", "changed", {"metadata": {"annotations": {"changed": "yes"}}})
+    await rig.api.create(kinds.QUANTUM_JOB, rig.job("created"))
+    await rig.resync.catch_up()
+    known = {
+        obj["metadata"]["name"]: obj["metadata"].get("annotations")
+        for obj in rig.store.all(kinds.QUANTUM_JOB)
+        if obj["metadata"]["namespace"] == rig.namespace
+    }
+    assert set(known) == {"changed", "created"} and known["changed"] == {"changed": "yes"}
+    assert rig.metrics.missed_deletions.labels("QuantumJob")._value.get() == 0
+
+
 async def test_a_resync_takes_nothing_out_that_is_newer_than_its_list(rig: Rig) -> None:
     job = await rig.api.create(kinds.QUANTUM_JOB, rig.job("new"))
     future = job | {"metadata": job["metadata"] | {"name": "future", "uid": "x", "resourceVersion": str(10**12)}}
