@@ -21,8 +21,8 @@ NODE_PACKAGES = (
 )
 """What kind's own base image installs, less what only other storage and rootless nodes need."""
 
-SLIM_PACKAGES = ("ca-certificates", "python3", "python3-venv")
-"""What the application images need of Debian."""
+SLIM_PACKAGES = ("ca-certificates", "python3", "python3-venv", "libpmem2", "ndctl")
+"""What the application images need of Debian; the last two are the agent's."""
 
 DROPPED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt/lists")
 
