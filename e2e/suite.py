@@ -17,7 +17,7 @@ from pathlib import Path
 from e2e.cluster import open_cluster
 from e2e.cluster.golang import program, project_folder
 from e2e.cluster.images import ensure_images
-from e2e.cluster.process import CommandError
+from e2e.cluster.process import CommandError, dying_with_us
 from e2e.cluster.versions import PROJECTS
 
 BIN = Path(sys.executable).parent
@@ -34,7 +34,7 @@ class Suite:
         """One part: its commands one after another; it fails if one of them does, and the rest is run all the same."""
         print(f"\n══ {name}", flush=True)
         begin = time.monotonic()
-        results = [subprocess.run(command, check=False).returncode for command in commands]
+        results = [subprocess.run(dying_with_us(command), check=False).returncode for command in commands]
         self.add(name, time.monotonic() - begin, not any(results))
 
     def add(self, name: str, seconds: float, well: bool) -> None:
@@ -57,7 +57,9 @@ class Behind:
         self._name = name
         self._begin = time.monotonic()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the part)
-        self._process = subprocess.Popen(command, stdout=self._output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            dying_with_us(command), stdout=self._output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        )
         self._seconds = 0.0
         self._thread = threading.Thread(target=self._wait)
         self._thread.start()

@@ -108,9 +108,7 @@ class Resync:
         gone = [
             known
             for known in before
-            if known[:3] not in present
-            and version > known.version
-            and self._feed.gone(kind, _remains(known), version)
+            if known[:3] not in present and version > known.version and self._feed.gone(kind, _remains(known), version)
         ]
         held = {entry[:3]: entry[3] for entry in self._store.versions(kind)}
         newer = [known for known in listed if held.get(known[:3], -1) < known.version]

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from e2e.cluster.process import dying_with_us
 from tests.faults.bugs import BUGS
 from tests.faults.episode import Episode
 from tests.faults.play import ROOT, paths
@@ -38,7 +39,7 @@ def hunt(names: Sequence[str], processes: int | None = None, seconds: float = 12
 
 
 def _start(names: Sequence[str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.faults.hunt", *names]
+    command = dying_with_us([sys.executable, "-m", "tests.faults.hunt", *names])
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | paths(), stdout=subprocess.PIPE, text=True)
 
 

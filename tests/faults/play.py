@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from e2e.cluster.process import dying_with_us
+
 ROOT = Path(__file__).resolve().parents[2]
 Outcome = dict[str, Any]
 
@@ -40,7 +42,7 @@ def paths() -> dict[str, str]:
 
 def _start(share: Sequence[int], arguments: tuple[str, ...]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.faults", "--json", "--list", ",".join(map(str, share)), *arguments],
+        dying_with_us([sys.executable, "-m", "tests.faults", "--json", "--list", ",".join(map(str, share)), *arguments]),
         cwd=ROOT,
         env=os.environ | paths(),
         stdout=subprocess.PIPE,

@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from e2e.cluster.process import dying_with_us
 from omnixan.edge_network.api.meta import API_VERSION
 from tests.api.client import Kube, RefusedError
 
@@ -116,7 +117,7 @@ class Agent:
         self._below: list[int] = []
         self._output = log.open("wb")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "omnixan.edge_network.agent.main"],
+            dying_with_us([sys.executable, "-m", "omnixan.edge_network.agent.main"]),
             env=environment,
             stdout=self._output,
             stderr=self._output,

@@ -17,6 +17,7 @@ from typing import Any
 
 import requests
 
+from e2e.cluster.process import dying_with_us
 from omnixan.edge_network.api.meta import API_VERSION, CLAIM_LABEL, HEARTBEAT_LABEL
 from omnixan.edge_network.quantum.devices import load
 from omnixan.edge_network.quantum.emulator import calibration
@@ -56,7 +57,7 @@ def process(module: str, *arguments: str, log: Path, **environment: str) -> subp
     paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "node_agent"))
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            dying_with_us([sys.executable, "-m", module, *arguments]),
             env=os.environ | {"PYTHONPATH": paths} | environment,
             stdout=output,
             stderr=output,
