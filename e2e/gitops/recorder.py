@@ -1,4 +1,4 @@
-"""Records every version of every object of our kinds, from a watch over a whole test session."""
+"""Records every version of every object of our kinds, and all events, from watches over a whole test session."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from omnixan.edge_network.api.meta import GROUP, VERSION
 
 KINDS = {"EdgeCluster": "edgeclusters", "EdgeNode": "edgenodes", "QuantumJob": "quantumjobs"}
 """Kinds whose status people and GitOps tools wait for. (A QuantumRun is between operator and agent.)"""
+EVENT = "Event"
+WATCHED = {kind: (f"{GROUP}/{VERSION}", plural) for kind, plural in KINDS.items()} | {EVENT: ("events.k8s.io/v1", "events")}
+"""What is recorded: apiVersion and plural by kind."""
 REQUEST_SECONDS = 30.0
 PAUSE_SECONDS = 0.2
 MAX_VERSIONS = 200_000
@@ -40,8 +43,8 @@ class Recorder:
         self._count = 0
         self._gap = 0
         self._stop = threading.Event()
-        self._seen: dict[str, int] = dict.fromkeys(KINDS, 0)
-        self._threads = [threading.Thread(target=self._follow, args=(kind,), daemon=True) for kind in KINDS]
+        self._seen: dict[str, int] = dict.fromkeys(WATCHED, 0)
+        self._threads = [threading.Thread(target=self._follow, args=(kind,), daemon=True) for kind in WATCHED]
         self.problem: Exception | None = None
         """What ended the recording before its time."""
 
@@ -55,19 +58,25 @@ class Recorder:
 
     @property
     def histories(self) -> list[Sequence[Object]]:
-        """For every object its versions, oldest first."""
+        """For every object of ours its versions, oldest first."""
         with self._lock:
-            return [list(versions) for versions in self._versions.values()]
+            return [list(versions) for (kind, _, _), versions in self._versions.items() if kind != EVENT]
+
+    @property
+    def events(self) -> list[Object]:
+        """Every event, whoever posted it, as it was last."""
+        with self._lock:
+            return [versions[-1] for (kind, _, _), versions in self._versions.items() if kind == EVENT]
 
     def catch_up(self, seconds: float = REQUEST_SECONDS) -> None:
         """Wait until all that the API server has now is recorded; raises what ended the recording, or TimeoutError."""
-        newest = {kind: self._newest_of(kind) for kind in KINDS}
+        newest = {kind: self._newest_of(kind) for kind in WATCHED}
         deadline = time.monotonic() + seconds
         while True:
             if self.problem is not None:
                 raise self.problem
             with self._lock:
-                behind = [kind for kind in KINDS if self._seen[kind] < newest[kind]]
+                behind = [kind for kind in WATCHED if self._seen[kind] < newest[kind]]
             if not behind:
                 return
             if time.monotonic() > deadline:
@@ -102,7 +111,7 @@ class Recorder:
     def _list(self, kind: str) -> str:
         answer = self._request(self._path(kind))
         for item in answer.get("items") or ():
-            self._take(kind, {"apiVersion": f"{GROUP}/{VERSION}", "kind": kind, **item})
+            self._take(kind, {"apiVersion": WATCHED[kind][0], "kind": kind, **item})
         return str(answer["metadata"]["resourceVersion"])
 
     def _watch(self, kind: str, version: str) -> str:
@@ -140,7 +149,7 @@ class Recorder:
                 raise RuntimeError(f"more than {MAX_VERSIONS} versions were recorded: something writes without end")
 
     def _path(self, kind: str) -> str:
-        return f"/apis/{GROUP}/{VERSION}/{KINDS[kind]}"
+        return "/apis/{}/{}".format(*WATCHED[kind])
 
     def _request(self, path: str) -> Object:
         with self._open(path, REQUEST_SECONDS) as answer:

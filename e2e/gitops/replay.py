@@ -13,11 +13,14 @@ from e2e.gitops import argocd, kstatus
 from e2e.gitops.kstatus import Violation
 from e2e.gitops.recorder import Recorder
 from e2e.reference import scan
-from e2e.reference.places import documented
+from e2e.reference.places import documented, documented_event
+from omnixan.edge_network.api.meta import MANAGED_BY
 
 KEEP = "OMNIXAN_RECORDING"
 """Environment variable: a file to which what was recorded is added, one JSON line a version."""
 SHOWN = 20
+REPORTERS = (MANAGED_BY, "omnixan-agent")
+"""Who posts our events."""
 
 
 class ReplayError(AssertionError):
@@ -60,6 +63,16 @@ def judge(histories: Sequence[Sequence[kstatus.Object]]) -> str:
     return f"replayed {len(versions)} versions of {len(histories)} objects: {told}"
 
 
+def judge_events(events: Sequence[kstatus.Object]) -> str:
+    """A line that says how many of them are ours; ReplayError if docs/reference does not know one of those."""
+    ours = [event for event in events if str(event.get("reportingController") or "").startswith(REPORTERS)]
+    kinds = {(event["regarding"]["kind"], event["type"], event["reason"]) for event in ours}
+    if unknown := sorted(one for one in kinds if not documented_event(*one)):
+        told = ", ".join(f"{reason} ({type_}, on {kind})" for kind, type_, reason in unknown)
+        raise ReplayError(f"events that are not in docs/reference: {told}; add them to e2e/reference/places.py")
+    return f"{len(ours)} events of {len(kinds)} kinds, all of them documented"
+
+
 @contextmanager
 def recorded(kubeconfig: Path) -> Iterator[Recorder]:
     """Record while the block runs, and judge at its end."""
@@ -70,4 +83,4 @@ def recorded(kubeconfig: Path) -> Iterator[Recorder]:
     if keep := os.environ.get(KEEP):
         with Path(keep).open("a") as file:
             file.writelines(json.dumps(obj) + "\n" for history in histories for obj in history)
-    print(f"\ngitops: {judge(histories)}")
+    print(f"\ngitops: {judge(histories)}; {judge_events(recorder.events)}")

@@ -173,7 +173,7 @@ async def test_an_equal_event_is_posted_once(rig: Rig, kube: Kube) -> None:
     for note in ("one", "one", "two", "one"):
         recorder.warning(kinds.QUANTUM_JOB, job, Reason.NO_NODES, note)
     clock[0] = 601.0
-    recorder.normal(kinds.QUANTUM_JOB, job, Reason.NO_NODES, "one")
+    recorder.warning(kinds.QUANTUM_JOB, job, Reason.NO_NODES, "one")
 
     def notes() -> list[str]:
         return sorted(event["note"] for event in kube.list("Event", "events.k8s.io/v1"))

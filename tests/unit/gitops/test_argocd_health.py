@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from e2e.gitops import argocd, kstatus
-from e2e.gitops.replay import ReplayError, judge
+from e2e.gitops.replay import ReplayError, judge, judge_events
 from omnixan.edge_network.api.crd import KINDS
 from omnixan.edge_network.api.meta import Model
 
@@ -51,6 +51,17 @@ def test_recorded_objects_pass_the_replay_and_spoilt_ones_do_not() -> None:
     spoilt["status"]["conditions"][0]["reason"] = "SomethingNew"
     with pytest.raises(ReplayError, match="the reason SomethingNew on Validated is not in docs/reference"):
         judge([[spoilt]])
+
+
+def event(by: str, reason: str) -> dict[str, Any]:
+    return {"reportingController": by, "regarding": {"kind": "Node"}, "type": "Normal", "reason": reason}
+
+
+def test_events_of_ours_that_the_reference_does_not_know_are_found() -> None:
+    posted = [event("omnixan-operator", "NodeClaimed"), event("kubelet", "Starting")]
+    assert judge_events(posted) == "1 events of 1 kinds, all of them documented"
+    with pytest.raises(ReplayError, match=r"not in docs/reference: Starting \(Normal, on Node\)"):
+        judge_events([*posted, event("omnixan-agent", "Starting")])
 
 
 def test_a_health_that_contradicts_kstatus_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
