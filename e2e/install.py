@@ -26,6 +26,8 @@ class Release:
     operator_image: str
     agent_image: str
     chart: Path = CHART
+    values: tuple[str, ...] = ()
+    """More of the chart's values, as `name=value`."""
 
     def install(self) -> None:
         """The namespace, held to the restricted Pod Security level, then `helm upgrade --install` until it is ready."""
@@ -42,6 +44,7 @@ class Release:
             SYSTEM_NAMESPACE,
             *_image_values("operator", self.operator_image),
             *_image_values("agent", self.agent_image),
+            *(argument for value in self.values for argument in ("--set", value)),
             "--wait",
             "--timeout",
             "180s",

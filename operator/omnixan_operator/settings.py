@@ -19,6 +19,8 @@ class Settings:
     """AGENT_IMAGE: image of node agents whose EdgeCluster names none."""
     agent_cluster_role: str = "omnixan-edge-agent"
     """AGENT_CLUSTER_ROLE: the ClusterRole that is bound to the agents' ServiceAccounts."""
+    token_seconds: int = 3600
+    """TOKEN_SECONDS: how long an agent's token is valid, from 600 (the API server gives no shorter ones) to 86400."""
     analyzer_socket: str = "/run/analyzer/analyzer.sock"
     """ANALYZER_SOCKET: Unix socket of the program analyzer beside the operator."""
     confinement: tuple[str, ...] = ()
@@ -48,6 +50,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         agent_image=image,
         agent_cluster_role=environment.get("AGENT_CLUSTER_ROLE") or Settings.agent_cluster_role,
+        token_seconds=_number(environment, "TOKEN_SECONDS", Settings.token_seconds, 600, 86400),
         analyzer_socket=environment.get("ANALYZER_SOCKET") or Settings.analyzer_socket,
         confinement=tuple(name.strip() for name in environment.get("CONFINEMENT", "").split(",") if name.strip()),
         namespace=environment.get("POD_NAMESPACE") or Settings.namespace,

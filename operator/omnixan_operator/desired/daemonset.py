@@ -12,6 +12,7 @@ HTTP_PORT = 8080
 USER = 65532
 GRACE_SECONDS = 30
 TOKEN_SECONDS = 3600
+"""How long an agent's token is valid; the kubelet replaces it after 80 % of that."""
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - where clients look for it, not a secret
 REQUESTS = {"cpu": "100m", "memory": "256Mi"}
 GIB = 1 << 30
@@ -27,7 +28,14 @@ def daemon_set_name(cluster: str, pool: str) -> str:
     return f"{cluster}-{pool}"
 
 
-def daemon_set(cluster: EdgeCluster, pool: Pool, default_image: str, modules: EffectiveModules = NO_MODULES) -> Object:
+def daemon_set(
+    cluster: EdgeCluster,
+    pool: Pool,
+    default_image: str,
+    modules: EffectiveModules = NO_MODULES,
+    *,
+    token_seconds: int = TOKEN_SECONDS,
+) -> Object:
     """One agent pod on every node that carries the pool's claim, with the modules that it is given.
 
     Fields that the API server would set itself are left out; drift is judged on what is here.
@@ -42,13 +50,13 @@ def daemon_set(cluster: EdgeCluster, pool: Pool, default_image: str, modules: Ef
             "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}},
             "template": {
                 "metadata": {"labels": labels(name, pool.name)},
-                "spec": _pod(cluster, pool, default_image, modules),
+                "spec": _pod(cluster, pool, default_image, modules, token_seconds),
             },
         },
     }
 
 
-def _pod(cluster: EdgeCluster, pool: Pool, default_image: str, modules: EffectiveModules) -> Object:
+def _pod(cluster: EdgeCluster, pool: Pool, default_image: str, modules: EffectiveModules, token_seconds: int) -> Object:
     agent, folder = effective_agent(cluster.spec.agent, pool.agent), _folder(modules)
     pod: Object = {
         "serviceAccountName": agent_account(cluster.metadata.name),
@@ -63,7 +71,7 @@ def _pod(cluster: EdgeCluster, pool: Pool, default_image: str, modules: Effectiv
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(cluster, pool, agent, default_image, modules)],
-        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}, _token()],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}, _token(token_seconds)],
     }
     if folder is not None:
         pod["initContainers"] = [_handover(folder, default_image)]
@@ -186,13 +194,13 @@ def _probe(path: str, **timing: int) -> Object:
     return {"httpGet": {"path": path, "port": "metrics"}, **timing}
 
 
-def _token() -> Object:
+def _token(seconds: int) -> Object:
     """The API token, CA and namespace as a pod has them by default, but in this container only."""
     return {
         "name": "token",
         "projected": {
             "sources": [
-                {"serviceAccountToken": {"path": "token", "expirationSeconds": TOKEN_SECONDS}},
+                {"serviceAccountToken": {"path": "token", "expirationSeconds": seconds}},
                 {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
                 {
                     "downwardAPI": {

@@ -85,7 +85,8 @@ def _children(
     yield kinds.SERVICE_ACCOUNT, service_account(cluster)
     yield kinds.ROLE_BINDING, role_binding(cluster, ctx.settings.agent_cluster_role)
     for pool in cluster.spec.pools:
-        yield kinds.DAEMON_SET, daemon_set(cluster, pool, ctx.settings.agent_image, modules[pool.name].given)
+        given, wanted = modules[pool.name].given, ctx.settings
+        yield kinds.DAEMON_SET, daemon_set(cluster, pool, wanted.agent_image, given, token_seconds=wanted.token_seconds)
     for node, assignment in plan.nodes.items():
         if _claim(ctx, node) != claim_value(assignment.pool, cluster.metadata.uid):
             continue

@@ -132,6 +132,18 @@ def test_the_api_token_is_in_the_operators_container_only() -> None:
     assert mount["mountPath"] == "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
+def test_the_tokens_of_operator_and_agents_live_as_long_as_the_values_say() -> None:
+    manifests = render("security.tokenSeconds=900")
+    (seconds,) = (
+        source["serviceAccountToken"]["expirationSeconds"]
+        for volume in pod_of(manifests)["spec"]["volumes"]
+        for source in volume.get("projected", {}).get("sources", ())
+        if "serviceAccountToken" in source
+    )
+    environment = {e["name"]: e.get("value") for e in container(manifests, "operator")["env"]}
+    assert (seconds, environment["TOKEN_SECONDS"]) == (900, "900")
+
+
 def test_both_containers_meet_at_one_socket_and_share_nothing_else() -> None:
     operator, analyzer = container(render(), "operator"), container(render(), "analyzer")
     environment = {e["name"]: e.get("value") for e in operator["env"]}
@@ -304,6 +316,8 @@ def test_the_values_of_a_pod_arrive_in_the_pod() -> None:
         "networkPolicies.apiServer.ports[0]=70000",
         "networkPolicies.enable=true",
         "security.adminGroups={}",
+        "security.tokenSeconds=300",
+        "security.tokenSeconds=3607",
         "security.adminGroups[0]=it's",
     ],
 )

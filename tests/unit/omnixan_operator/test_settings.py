@@ -19,11 +19,12 @@ def test_the_charts_environment_is_understood() -> None:
             "METRICS_PORT": "9090",
             "WORKERS": "4",
             "CONFINEMENT": "one, two",
+            "TOKEN_SECONDS": "600",
         }
     )
     assert (settings.agent_image, settings.agent_cluster_role) == ("example.invalid/agent:1", "role")
     assert (settings.analyzer_socket, settings.namespace, settings.pod_name) == ("/s", "ns", "pod")
-    assert settings.confinement == ("one", "two")
+    assert settings.confinement == ("one", "two") and settings.token_seconds == 600
     assert (settings.log_level, settings.metrics_port, settings.workers) == ("DEBUG", 9090, 4)
 
 
@@ -40,6 +41,7 @@ def test_only_the_image_is_required() -> None:
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL is 'LOUD': it must be DEBUG"),
         ({"METRICS_PORT": "http"}, "METRICS_PORT is 'http': it must be a whole number from 0 to 65535"),
         ({"METRICS_PORT": "70000"}, "METRICS_PORT is '70000'"),
+        ({"TOKEN_SECONDS": "599"}, "TOKEN_SECONDS is '599': it must be a whole number from 600 to 86400"),
         ({"WORKERS": "0"}, "WORKERS is '0': it must be a whole number from 1 to 256"),
     ],
 )
