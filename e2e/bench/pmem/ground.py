@@ -43,11 +43,20 @@ class Ground:
 
     def emulated(self, size: int) -> Store:
         """A store of `size` bytes in memory, on the code of DAX; every page of the mapping has been touched before."""
+        return self._store(self._touched(size))
+
+    def bare(self, size: int) -> Medium:
+        """The same without a store: what copies bytes there and makes them durable, and does no more."""
+        medium = self._touched(size)
+        self._open.callback(medium.close)
+        return medium
+
+    def _touched(self, size: int) -> Medium:
         path = self.memory / str(next(self._names))
         medium = open_medium(path, size, emulate=True)
         for offset in range(0, size, MIB):
             medium.write(offset, bytes(min(MIB, size - offset)))
-        return self._store(medium)
+        return medium
 
     def on_disk(self, size: int) -> Store:
         """A store of `size` bytes on the disk, at the tier that it has."""
