@@ -154,7 +154,7 @@ def test_settled_objects_cost_no_write_and_a_restart_neither(both: Replicas, sit
         site.job(f"settled-{number}")
     agents.allowed = 1_000_000
     everything = len(site.kube.list("QuantumJob"))
-    wait("all jobs are over", lambda: complete(site, "") == everything)
+    wait("all jobs are over", lambda: complete(site, "") == everything, 240)  # preparation: how fast is judged by e2e/load
     both.leader().settled()
     objects = sum(len(site.kube.list(kind)) for kind in kinds)
     assert objects >= 500
