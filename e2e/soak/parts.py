@@ -124,7 +124,8 @@ def _upgrades(ground: Ground, number: int) -> dict[str, Any]:
 
 def _steady(_ground: Ground, _number: int) -> dict[str, Any]:
     test = "tests/api/omnixan_operator/test_two_replicas.py"
-    return _pytest(test, "-k", "settled", "--timeout=1500", OMNIXAN_STEADY_SECONDS=STEADY_SECONDS) | {"steadySeconds": int(STEADY_SECONDS)}
+    done = _pytest(test, "-k", "settled", "--timeout=1500", OMNIXAN_STEADY_SECONDS=STEADY_SECONDS)
+    return done | {"steadySeconds": int(STEADY_SECONDS)}
 
 
 def _load(_ground: Ground, _number: int) -> dict[str, Any]:
