@@ -24,6 +24,8 @@ MAX_PODS = 60
 REPORTERS = (MANAGED_BY, "omnixan-agent")
 OURS = f"{PART_OF_LABEL}={PART_OF}"
 CHART_LABEL = "helm.sh/chart"
+HTTP_PORTS = ("http", "metrics")
+"""Names of the port with the metrics: the operator's, the agents'."""
 
 
 @dataclass(frozen=True)
@@ -280,6 +282,6 @@ def _is_ready(pod: Object) -> bool:
 def _http_port(pod: Object) -> int | None:
     for container in pod["spec"]["containers"]:
         for port in container.get("ports") or ():
-            if port.get("name") == "http":
+            if port.get("name") in HTTP_PORTS:
                 return int(port["containerPort"])
     return None
