@@ -78,6 +78,8 @@ def _jobs(cluster: Cluster) -> Iterator[str]:
             last = status.get("conditions", [{}])[-1]
             yield f"job {name} is not over: {status.get('phase')} {last} run {status.get('run')}"
             continue
+        if status.get("observedGeneration") != job["metadata"]["generation"]:
+            yield f"job {name}: generation {job['metadata']['generation']} is not observed"
         reference = (status.get("result") or {}).get("ref")
         if reference is None:
             continue
