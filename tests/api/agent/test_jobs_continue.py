@@ -15,11 +15,21 @@ from tests.api.agent.harness import Agent, Lab, eventually, slow_program
 from tests.api.agent.proxy import Link
 
 LAYERS, SHOTS, NODES = 3, 200, 17
-RING = [[a, (a + 1) % NODES] for a in range(NODES)] + [[a, a + 5] for a in range(0, NODES - 5, 2)]
-ALGORITHM = {"qaoa": {"problem": {"maxcut": {"edges": RING}}, "layers": LAYERS}}
+
+
+def maxcut(nodes: int, layers: int) -> dict[str, Any]:
+    """A QAOA for the largest cut of a ring with some chords."""
+    ring = [[a, (a + 1) % nodes] for a in range(nodes)] + [[a, a + 5] for a in range(0, nodes - 5, 2)]
+    return {"qaoa": {"problem": {"maxcut": {"edges": ring}}, "layers": layers}}
+
+
+ALGORITHM = maxcut(NODES, LAYERS)
 SIXTY = {"optimizer": {"name": "COBYLA", "maxIterations": 60}, "algorithm": ALGORITHM, "shots": SHOTS}
 """A QAOA that looks at 15 starts, refines the best in 60 iterations and measures the finalists again."""
 STRICT = SIXTY | {"checkpoint": {"everyIterations": 1}}
+LONG_NODES = 20
+LONG = STRICT | {"optimizer": {"name": "COBYLA", "maxIterations": 1000}, "algorithm": maxcut(LONG_NODES, 10)}
+"""A QAOA of a minute: it is not done while an agent finds its API server again."""
 
 
 @pytest.fixture
@@ -32,7 +42,7 @@ def memory(lab: Lab) -> Path:
 
 def agent(lab: Lab, memory: Path, **settings: Any) -> Agent:
     """Start an agent with a memory."""
-    return lab.agent(QUBITS=str(NODES), PMEM_PATH=str(memory), PMEM_SIZE="4Mi", **settings)
+    return lab.agent(**{"QUBITS": str(NODES), "PMEM_PATH": str(memory), "PMEM_SIZE": "4Mi"} | settings)
 
 
 def reported(lab: Lab, name: str, least: int) -> int:
@@ -160,15 +170,15 @@ def test_an_agent_that_starts_while_the_api_server_is_away_finishes_what_was_beg
 
 def test_a_run_that_was_deleted_while_no_agent_looked_is_dropped_when_the_api_server_is_back(lab: Lab, memory: Path):
     with Link(lab.server) as link:
-        config = lab.own_kubeconfig(link.url)
-        first = agent(lab, memory, kubeconfig=config).wait_ready()
-        lab.submit("unwanted", **STRICT | {"optimizer": {"name": "COBYLA", "maxIterations": 1000}})
+        settings = {"kubeconfig": lab.own_kubeconfig(link.url), "QUBITS": str(LONG_NODES)}
+        first = agent(lab, memory, **settings).wait_ready()
+        lab.submit("unwanted", **LONG)
         reported(lab, "unwanted", 5)
         link.cut()
         first.kill()
         lab.kube.delete("QuantumRun", "unwanted")
         lab.submit("next")
-        second = agent(lab, memory, kubeconfig=config)
+        second = agent(lab, memory, **settings)
         eventually(lambda: "goes on after" in second.log(), "the run goes on")
         link.mend()
         assert lab.ended("next")["state"] == "Succeeded"
