@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from omnixan.edge_network.persistent_memory import prove
-from tests.api.agent.harness import Lab, eventually
+from tests.api.agent.harness import Lab, eventually, slow_program
 
 MIB = 1 << 20
 
@@ -25,8 +25,8 @@ def says(lab: Lab, **wanted: tuple[str, str]) -> dict[str, Any]:
     return status
 
 
-def completes(lab: Lab, run: str) -> None:
-    lab.submit(run)
+def completes(lab: Lab, run: str, *program: str) -> None:
+    lab.submit(run, *program)
     eventually(lambda: lab.status(run).get("state") == "Succeeded", f"the run {run} succeeds")
 
 
@@ -52,6 +52,9 @@ def test_both_modules_are_told_with_their_figures_and_taken_back_when_they_are_o
     assert agent.metric("omnixan_agent_pool_bytes", kind="total") == 128 * MIB
     assert agent.metric("omnixan_agent_module_ready", condition="MemoryPoolReady") == 1
     completes(lab, "with")
+    assert agent.metric("omnixan_agent_pool_bytes", kind="resident") == 0, "states of 3 qubits are no matter for a pool"
+    completes(lab, "wide", slow_program(1))
+    eventually(lambda: agent.metric("omnixan_agent_pool_bytes", kind="idle") == 2 * MIB, "both buffers of a state are kept")
     agent.terminate()
     assert agent.wait() == 0
     agent = lab.agent(**asked | {"PMEM_PATH": "/nowhere"}).wait_ready()

@@ -62,9 +62,10 @@ def test_a_backend_gives_the_same_counts_with_and_without(layered):
     assert pool.stats().hits >= 4
 
 
-def test_a_state_that_no_pool_has_room_for_is_refused_by_name(layered):
-    from omnixan.edge_network.memory_pooling.errors import PoolExhausted
-
-    pool = MemoryPooling("64KB", "64KB")
-    with pytest.raises(PoolExhausted), np.errstate(all="ignore"):
-        statevector.statevector(layered(13, 2), pool)
+@pytest.mark.parametrize("size", ["64KB", "192KB"])
+def test_a_pool_that_is_too_small_for_a_state_stops_no_circuit(layered, size):
+    pool = MemoryPooling(size, "64KB")  # of 13 qubits: no state fits, or only the first of two
+    program = statevector.compiled(layered(13, 4))
+    assert statevector.probabilities(program, pool).tobytes() == statevector.probabilities(program).tobytes()
+    assert pool.stats().misses == pool.pool_bytes // (16 << 13), "what fits was tried"
+    assert pool.stats().used_bytes == 0

@@ -141,3 +141,33 @@ async def test_closing_ends_the_process(worker, alive, until):
     await worker.close()
     assert not worker.ready
     await until(lambda: not alive(pid))
+
+
+async def test_states_are_in_the_pool_that_was_asked_for_and_its_figures_are_told(sandbox, layered):
+    heard = []
+    running = Worker(sandbox, 14, pool=(4 << 20, 1 << 20), on_pool=heard.append)
+    await running.start()
+    assert (heard[-1]["pool_bytes"], heard[-1]["idle_bytes"]) == (4 << 20, 0)
+    await running.run(SPEC, layered(14, 3))
+    await running.tend()
+    assert heard[-1]["idle_bytes"] == heard[-1]["resident_bytes"] == 2 * 16 << 14, "both buffers of a state are kept"
+    assert heard[-1]["used_bytes"] == 0 and len(heard) == 3
+    running.kill()
+    await running.tend()  # of a worker that ends meanwhile
+    await running.run(SPEC, layered(14, 3))
+    assert None in heard, "that worker's memory is gone"
+    await running.close()
+
+
+async def test_a_pool_that_cannot_be_is_told_and_jobs_run_without(sandbox, layered):
+    heard = []
+    running = Worker(sandbox, 14, pool=(3 << 20, 2 << 20), on_pool=heard.append)
+    await running.start()
+    assert heard[-1]["refused"]["reason"] == "BadRequest" and "whole number of blocks" in heard[-1]["refused"]["message"]
+    assert sum((await running.run(SPEC, layered(14, 3)))["counts"].values()) == 500
+    await running.close()
+
+
+async def test_without_a_pool_there_is_nothing_to_tend(worker):
+    await worker.tend()
+    assert worker.ready

@@ -11,6 +11,7 @@ from typing import Any
 
 from omnixan.edge_network.agent import strays
 from omnixan.edge_network.agent.metrics import Metrics
+from omnixan.edge_network.agent.pooling import PoolOfMemory
 from omnixan.edge_network.agent.programs import PARSED, digest_of
 from omnixan.edge_network.api.quantumrun import QuantumRunSpec, RunProgram, workload_of
 from omnixan.edge_network.api.workload import wrong_format
@@ -27,6 +28,8 @@ CACHED_BYTES = 100_050 * BYTES_PER_GATE
 COST_OF_A_PROGRAM = 50 * BYTES_PER_GATE
 """Bytes that a program counts for beside its gates, so that the number of small ones is bounded too."""
 CHECK_SECONDS = 0.25
+TEND_SECONDS = 1.0
+"""How often a pool that rests is asked whether others need its memory."""
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +45,7 @@ class Answer:
 class Engine:
     """One sandbox and one worker on a simulator of `qubits` qubits, or on the emulator of a `device`.
 
-    Parsed programs are remembered in `programs`, the circuit cache of a pool for one, or in a cache of its own.
+    The worker's states are in the `pool`, if there is one, and parsed programs in its cache of circuits; else in its own.
 
     `await start()` first, before the process has threads or sockets; then `run()` for ever, which keeps `ready` true to
     life, calls `on_change(ready, problem)` when it changes, and `on_replaced()` when a worker had to be replaced.
@@ -55,10 +58,14 @@ class Engine:
         on_change: Callable[[bool, str], None],
         on_replaced: Callable[[], None],
         device: Device | None = None,
-        programs: CircuitCache[Circuit] | None = None,
+        pool: PoolOfMemory | None = None,
     ) -> None:
         self._sandbox = Sandbox()
-        self._worker = Worker(self._sandbox, qubits, device=device)
+        if pool is None or pool.sizes is None:
+            self._worker = Worker(self._sandbox, qubits, device=device)
+        else:
+            self._worker = Worker(self._sandbox, qubits, device=device, pool=pool.sizes, on_pool=pool.hear)
+        programs = None if pool is None else pool.circuits
         self._programs: CircuitCache[Circuit] = CircuitCache(CACHED_BYTES) if programs is None else programs
         self._metrics = metrics
         self._on_change = on_change
@@ -99,8 +106,12 @@ class Engine:
             self._ready.set()
             self._metrics.worker_ready.set(1)
             self._on_change(True, "")
+            tended = time.monotonic()
             while self._worker.ready and self._worker.restarts == restarts:
                 strays.reap(self._sandbox.pid)
+                if time.monotonic() - tended >= TEND_SECONDS:
+                    await self._worker.tend()
+                    tended = time.monotonic()
                 await asyncio.sleep(CHECK_SECONDS)
             if new := self._worker.restarts - restarts:
                 restarts = self._worker.restarts

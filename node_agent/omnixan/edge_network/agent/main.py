@@ -109,7 +109,7 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
         )
 
     pool.open()
-    engine = Engine(settings.qubits, metrics, worker_changed, worker_replaced, device, pool.circuits)
+    engine = Engine(settings.qubits, metrics, worker_changed, worker_replaced, device, pool)
 
     def checkpoint_dropped(message: str) -> None:
         log.warning("%s", message)
@@ -145,7 +145,7 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
     log.info("agent %s on node %s: %s", version, settings.node_name, what)
     try:
         async with api, asyncio.TaskGroup() as group:
-            tasks = [group.create_task(part.run()) for part in (engine, twin, runner, pool)]
+            tasks = [group.create_task(part.run()) for part in (engine, twin, runner)]
             tasks.append(group.create_task(storage.run(restore)))
             await stop.wait()
             log.info("shutting down")
@@ -157,7 +157,6 @@ async def serve(settings: Settings, access: credentials.Credentials) -> None:
         await probes.close()
         await engine.close()
         await storage.close()
-        pool.close()
 
 
 async def farewell(twin: Twin) -> None:

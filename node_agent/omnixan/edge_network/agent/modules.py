@@ -8,7 +8,6 @@ from typing import Any
 
 from omnixan.edge_network.agent.outcome import micro_time
 from omnixan.edge_network.agent.storage import MemoryReport
-from omnixan.edge_network.memory_pooling.errors import PoolError
 from omnixan.edge_network.memory_pooling.pool import PoolStats
 
 PERSISTENT_MEMORY_READY = "PersistentMemoryReady"
@@ -57,10 +56,18 @@ def persistent_memory(report: MemoryReport | None) -> Modules:
     return Modules((said,), {"persistentMemory": fields} if fields else {})
 
 
-def memory_pooling(stats: PoolStats | None, error: PoolError | None = None) -> Modules:
+@dataclass(frozen=True)
+class Refusal:
+    """Why there is no pool: the reason of the condition, and its message."""
+
+    reason: str
+    message: str
+
+
+def memory_pooling(stats: PoolStats | None, error: Refusal | None = None) -> Modules:
     """Of the pool of memory, or of why there is none; nothing where it is off."""
     if error is not None:
-        return Modules((Said(MEMORY_POOL_READY, False, error.reason, str(error)),))
+        return Modules((Said(MEMORY_POOL_READY, False, error.reason, error.message),))
     if stats is None:
         return Modules()
     said = Said(MEMORY_POOL_READY, True, POOL_OPEN, f"a pool of {stats.pool_bytes >> 20} MiB is in use")

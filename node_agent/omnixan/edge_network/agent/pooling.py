@@ -1,12 +1,13 @@
-"""The agent's pool of memory: opened at the start, looked after while it rests; and the modules' metrics."""
+"""The agent's pool of memory, which the quantum worker has: what is known of it; and the modules' metrics."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from omnixan.edge_network.agent.metrics import Metrics
-from omnixan.edge_network.agent.modules import Modules, memory_pooling
+from omnixan.edge_network.agent.modules import Modules, Refusal, memory_pooling
 from omnixan.edge_network.agent.settings import Settings
 from omnixan.edge_network.agent.storage import MemoryReport
 from omnixan.edge_network.memory_pooling.circuits import CircuitCache
@@ -14,8 +15,8 @@ from omnixan.edge_network.memory_pooling.errors import PoolError
 from omnixan.edge_network.memory_pooling.pool import MemoryPooling, PoolStats
 from omnixan.edge_network.quantum.circuit import Circuit
 
-TEND_SECONDS = 1.0
-"""How often a pool that rests looks whether others need its memory."""
+CIRCUIT_BYTES = 32 << 20
+"""Bound on the remembered programs of an agent with a pool."""
 
 log = logging.getLogger(__name__)
 
@@ -38,49 +39,48 @@ def show(metrics: Metrics, report: MemoryReport | None, stats: PoolStats | None,
 
 
 class PoolOfMemory:
-    """The pool that the settings ask for. Nothing needs it: where it cannot be, the agent works without, and says why."""
+    """The pool that the settings ask for, which the quantum worker has: its states are there.
+
+    Nothing needs it: where it cannot be, the agent works without, and says why.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._error: PoolError | None = None
-        self.pool: MemoryPooling | None = None
-        """None while it is not open, and where there shall be none."""
+        self._untouched: PoolStats | None = None
+        self._said: PoolStats | None = None
+        self._error: Refusal | None = None
+        self.sizes: tuple[int, int] | None = None
+        """Bytes of it and of a block; None while it is not open, and where there shall be none."""
+        self.circuits: CircuitCache[Circuit] | None = None
+        """Where parsed programs are remembered: nowhere, if the pool shall remember none; None without a pool."""
 
     def open(self) -> None:
-        """Open it, if there shall be one; whether that went well is told by `modules()`."""
+        """Look whether it can be, if there shall be one; how that went is told by `modules()`."""
         wanted = self._settings
         if not wanted.pool_size:
             return
         try:
-            self.pool = MemoryPooling(
-                wanted.pool_size, wanted.block_size, wanted.reuse_strategy, quantum_circuits=wanted.circuit_cache
-            )
+            with MemoryPooling(wanted.pool_size, wanted.block_size, wanted.reuse_strategy, quantum_circuits=False) as trial:
+                self._untouched = trial.stats()
         except PoolError as error:
-            self._error = error
+            self._error = Refusal(error.reason, str(error))
             log.warning("pool of memory: %s: %s", error.reason, error)
+            return
+        self.sizes = wanted.pool_size, wanted.block_size
+        self.circuits = CircuitCache(CIRCUIT_BYTES if wanted.circuit_cache else 0)
 
-    @property
-    def circuits(self) -> CircuitCache[Circuit] | None:
-        """Where parsed programs are remembered: nowhere, if the pool shall remember none; None without a pool."""
-        if self.pool is None:
-            return None
-        return CircuitCache(0) if self.pool.circuits is None else self.pool.circuits
+    def hear(self, said: Mapping[str, Any] | None) -> None:
+        """Take what the worker says of it, and None when that worker and its memory are gone."""
+        refused = None if said is None else said.get("refused")
+        self._error = None if refused is None else Refusal(refused["reason"], refused["message"])
+        self._said = None if said is None or refused is not None else PoolStats(**said)
 
     def stats(self) -> PoolStats | None:
-        """Its figures; None while there is none."""
-        return None if self.pool is None else self.pool.stats()
+        """Its figures, as the worker last said them; None while there is none."""
+        if self._error is not None or self._untouched is None:
+            return None
+        return self._untouched if self._said is None else self._said
 
     def modules(self) -> Modules:
         """What the agent says of it."""
         return memory_pooling(self.stats(), self._error)
-
-    async def run(self) -> None:
-        """Give memory back that others need, for ever."""
-        while self.pool is not None:
-            await asyncio.sleep(TEND_SECONDS)
-            self.pool.check_pressure()
-
-    def close(self) -> None:
-        """Give its memory back."""
-        if self.pool is not None:
-            self.pool.close()

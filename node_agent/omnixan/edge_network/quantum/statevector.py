@@ -6,7 +6,7 @@ Bit k of an amplitude's index is qubit k, as in Qiskit.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -86,14 +86,18 @@ def evolve(
 def _final_state(program: Program, buffers: Buffers | None) -> Iterator[ComplexArray]:
     """Give the final state from |0…0>, as `evolve` does; it may be used until the end of the `with`."""
     size = 2**program.qubits
-    if buffers is None or 16 * size < LEAST_POOLED:
-        yield evolve(program)
-        return
-    with buffers.lease(16 * size) as one, buffers.lease(16 * size) as other:
-        state = one.array(np.complex128)
+    with ExitStack() as leases:
+        pooled: list[Memory] = []
+        if buffers is not None and 16 * size >= LEAST_POOLED:
+            with suppress(MemoryError):  # a pool that is too small, or full, stops no circuit
+                pooled = [leases.enter_context(buffers.lease(16 * size)) for _ in range(2)]
+        if len(pooled) < 2:
+            yield evolve(program)
+            return
+        state, spare = (memory.array(np.complex128) for memory in pooled)
         state[:] = 0
         state[0] = 1
-        yield evolve(program, state, spare=other.array(np.complex128))
+        yield evolve(program, state, spare=spare)
 
 
 def probabilities(program: Program, buffers: Buffers | None = None) -> FloatArray:

@@ -25,6 +25,7 @@ from omnixan.edge_network.quantum.sandbox import Sandbox
 from omnixan.edge_network.quantum.training_log import PIECE, Kept, Pace, Resumed
 
 READY_TIMEOUT = 60.0
+TEND_TIMEOUT = 10.0
 _RETRY_DELAYS = (0.0, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -64,16 +65,29 @@ class _Connection:
 class Worker:
     """One worker process behind a fork server, on a simulator of `qubits` qubits (`aer_threads` above 16).
 
-    With a `device` it works on that device's emulator instead.
+    With a `device` it works on that device's emulator instead. With a `pool` (bytes of it and of a block) its states are in
+    a pool of that size; `on_pool` gets what the worker says of it, as worker_loop has it, and None when a worker has ended.
     """
 
-    def __init__(self, sandbox: Sandbox, qubits: int, *, aer_threads: int = 1, device: Device | None = None) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        qubits: int,
+        *,
+        aer_threads: int = 1,
+        device: Device | None = None,
+        pool: tuple[int, int] | None = None,
+        on_pool: Callable[[dict[str, Any] | None], None] = lambda said: None,
+    ) -> None:
         self.restarts = 0
         """How many workers were replaced."""
         self._sandbox = sandbox
         self._config: dict[str, Any] = {"qubits": qubits, "aerThreads": aer_threads}
         if device is not None:
             self._config["device"] = device.model_dump(mode="json", by_alias=True)
+        if pool is not None:
+            self._config["pool"] = {"bytes": pool[0], "block": pool[1]}
+        self._on_pool = on_pool
         self._busy = asyncio.Lock()
         self._current: _Connection | None = None
         self._connected = asyncio.Event()
@@ -105,6 +119,25 @@ class Worker:
         """End the process at once; a running job fails with BACKEND_ERROR, and another worker takes its place."""
         if self._current is not None:
             self._current.handle.kill()
+
+    async def tend(self) -> None:
+        """Have a worker that rests give back pooled memory that others need, and say what it has; nothing without a pool."""
+        if "pool" not in self._config or self._busy.locked():
+            return
+        async with self._busy:
+            connection = self._current
+            if connection is None or connection.lost.is_set():
+                return
+            answered = False
+            try:
+                connection.writer.write(frames.encode({"tend": True}))
+                async with asyncio.timeout(TEND_TIMEOUT):
+                    answered = await self._read(connection) is not None
+            except (OSError, frames.FrameError, TimeoutError):
+                pass
+            finally:
+                if not answered:
+                    connection.drop()
 
     async def run(
         self,
@@ -175,7 +208,7 @@ class Worker:
         for piece in pieces:
             connection.writer.write(frames.encode({"piece": base64.b64encode(piece).decode()}))
         await connection.writer.drain()
-        while (answer := await frames.read(connection.reader)) is not None:
+        while (answer := await self._read(connection)) is not None:
             if "progress" in answer:
                 on_progress(answer["progress"], answer["shots"])
             elif "resumed" in answer and keeper is not None:
@@ -189,6 +222,13 @@ class Worker:
             else:
                 return answer
         return None
+
+    async def _read(self, connection: _Connection) -> dict[str, Any] | None:
+        """Read a frame, None at the end; what it says of the pool is told to who follows it."""
+        answer = await frames.read(connection.reader)
+        if answer is not None and "pool" in answer:
+            self._on_pool(answer.pop("pool"))
+        return answer
 
     async def _connection(self) -> _Connection:
         """Return the ready worker's connection, waiting for one if need be."""
@@ -224,6 +264,7 @@ class Worker:
                 self._connected.clear()
                 self._current.drop()
                 self._current = None
+                self._on_pool(None)
             self.restarts += 1
 
     async def _connect(self) -> _Connection:
@@ -233,7 +274,7 @@ class Worker:
         try:
             writer.write(frames.encode(self._config))
             async with asyncio.timeout(READY_TIMEOUT):
-                answer = await frames.read(reader)
+                answer = await self._read(connection)
             if answer is None or "ready" not in answer:
                 raise frames.FrameError("the worker ended before it was ready")
         except BaseException:

@@ -2,14 +2,19 @@
 
 Runs in a process forked by the fork server. The protocol (frames of `frames`):
 
-    → {"qubits": n, "aerThreads": t[, "device": {…}]}              first, once; with a device: its emulator
+    → {"qubits": n, "aerThreads": t[, "device": {…}]               first, once; with a device: its emulator
+       [, "pool": {"bytes": of all, "block": bytes}]}
     ← {"ready": true}                                              after a circuit was compiled and sampled
+    → {"tend": true}   ← {}                                        while it rests: memory goes back that others need
     → {"id": i, "spec": {…}, "digest": … | null, "circuit": {…} | null, "log": null | {"fingerprint", "pieces": n,
        "every": k | null, "seconds": s}}  {"piece": base64 of records}*n
     ← {"id": i, "resumed": {fingerprint, evaluations, length, shots, problem}}?
       {"id": i, "records": base64, "shots": of all evaluations so far, "wait": bool}*   → {"kept": true} where it waits
       {"id": i, "progress": {…}, "shots": n}*  {"id": i, "firstShot": microseconds since the epoch}?
       {"id": i, "result": {…}} | {"id": i, "error": {category, reason, message}}
+
+With a pool, "pool" is added to `ready`, to progress and to every last answer: the fields of `PoolStats`, or {"refused":
+{reason, message}} if it cannot be; then states are allocated one by one.
 """
 
 from __future__ import annotations
@@ -59,36 +64,64 @@ def _serve(connection: socket.socket) -> None:
     config = frames.receive(connection)
     if config is None:
         return
-    backend = _backend(config)
+    states = States(config.get("pool"))
+    backend = _backend(config, states)
     warm_up()
     backend.warm()
-    _send(connection, {"ready": True})
+    _send(connection, {"ready": True, **states.report()})
     circuits: CircuitCache[Circuit] = CircuitCache(CACHED_GATES)
     while (request := frames.receive(connection)) is not None:
-        _send(connection, {"id": request["id"], **_run(connection, request, backend, circuits)})
+        if "tend" in request:
+            states.tend()
+            _send(connection, states.report())
+        else:
+            answer = _run(connection, request, backend, circuits, states)
+            _send(connection, {"id": request["id"], **answer, **states.report()})
     backend.close()
 
 
-def _backend(config: dict[str, Any]) -> Backend:
+def _backend(config: dict[str, Any], states: States) -> Backend:
     if "device" not in config:
-        return SimulatorBackend(int(config["qubits"]), aer_threads=int(config["aerThreads"]), buffers=_pool())
+        return SimulatorBackend(int(config["qubits"]), aer_threads=int(config["aerThreads"]), buffers=states.pool)
     from omnixan.edge_network.quantum.devices import Device
     from omnixan.edge_network.quantum.emulator.backend import EmulatorBackend
 
     return EmulatorBackend(Device.model_validate(config["device"]), threads=int(config["aerThreads"]))
 
 
-def _pool() -> MemoryPooling | None:
-    """Memory for states; without it, they are allocated one by one."""
-    try:
-        return MemoryPooling(POOL_BYTES, BLOCK_BYTES, quantum_circuits=False)
-    except PoolError as error:
-        print(f"states are not pooled: {error}", file=sys.stderr)
-        return None
+class States:
+    """The memory that states are in: the pool that was asked for, or a small one of its own of which nobody is told."""
+
+    def __init__(self, asked: dict[str, int] | None) -> None:
+        self._told = asked is not None
+        self._refused: dict[str, str] | None = None
+        self.pool: MemoryPooling | None = None
+        """None where it cannot be: then states are allocated one by one."""
+        size, block = (POOL_BYTES, BLOCK_BYTES) if asked is None else (asked["bytes"], asked["block"])
+        try:
+            self.pool = MemoryPooling(size, block, quantum_circuits=False)
+        except PoolError as error:
+            self._refused = {"reason": error.reason, "message": str(error)}
+            print(f"states are not pooled: {error}", file=sys.stderr)
+
+    def report(self) -> dict[str, Any]:
+        """What an answer says of it: nothing, if nobody asked for a pool."""
+        if not self._told:
+            return {}
+        return {"pool": {"refused": self._refused} if self.pool is None else asdict(self.pool.stats())}
+
+    def tend(self) -> None:
+        """Give memory back that others need."""
+        if self.pool is not None:
+            self.pool.check_pressure()
 
 
 def _run(
-    connection: socket.socket, request: dict[str, Any], backend: Backend, circuits: CircuitCache[Circuit]
+    connection: socket.socket,
+    request: dict[str, Any],
+    backend: Backend,
+    circuits: CircuitCache[Circuit],
+    states: States,
 ) -> dict[str, Any]:
     number = request["id"]
     last_progress = 0.0
@@ -99,7 +132,8 @@ def _run(
         now = time.monotonic()
         if now - last_progress >= PROGRESS_INTERVAL:
             last_progress = now
-            _send(connection, {"id": number, "progress": progress, "shots": progress["iteration"] * shots_each})
+            shots = progress["iteration"] * shots_each
+            _send(connection, {"id": number, "progress": progress, "shots": shots, **states.report()})
 
     def on_first_shot() -> None:
         _send(connection, {"id": number, "firstShot": time.time_ns() // 1000})
