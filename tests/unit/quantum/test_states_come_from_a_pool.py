@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 
-import numpy as np
 import pytest
 
 from omnixan.edge_network import MemoryPooling
