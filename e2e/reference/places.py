@@ -98,7 +98,7 @@ OF_AGENTS: dict[str, tuple[str, tuple[Place, ...]]] = {
         (Place(NODE, ("AgentReady",)),),
     ),
     "CheckpointDropped": (
-        "The log of an algorithm's loop is damaged, or of another computation; the loop begins anew.",
+        "The log of an algorithm's loop, or the state of a circuit, is damaged or of another computation; it begins anew.",
         (Place(NODE, event="Warning"),),
     ),
     "WorkerReplaced": (

@@ -44,6 +44,22 @@ def workload_cases(program: Manifest, knapsack: Manifest, maxcut: Manifest, qubo
             "spec",
         ),
         Case(
+            "a program's state that is kept by iterations",
+            program,
+            {"spec.checkpoint": {"statevector": True, "everyIterations": 5}},
+            {"spec.checkpoint": {"statevector": True, "interval": "5s"}},
+            "everyIterations needs an algorithm",
+            "spec.checkpoint",
+        ),
+        Case(
+            "a checkpoint of an algorithm's states",
+            knapsack,
+            {"spec.checkpoint": {"statevector": True}},
+            {"spec.checkpoint": {"statevector": False}},
+            "statevector needs program",
+            "spec",
+        ),
+        Case(
             "a checkpoint more often than every second",
             knapsack,
             {"spec.checkpoint.interval": "0s"},

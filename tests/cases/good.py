@@ -197,6 +197,7 @@ OF_ESTIMATOR = {
     "program": {"inline": {"format": "openqasm2", "data": PROGRAM}},
     "primitive": {"estimator": {"observables": [OBSERVABLE], "precision": "0.02"}},
     "mitigation": {"readout": True},
+    "checkpoint": {"statevector": True, "interval": "5s"},
 }
 OF_CONFIG_MAP = {
     "program": {"configMapRef": {"name": "programs", "key": "bell.qasm", "format": "openqasm3"}},
@@ -214,7 +215,7 @@ def of_problem(kind: str, problem: Manifest) -> Manifest:
         "algorithm": {"qaoa": {"problem": {kind: problem}, "layers": 3}},
         "optimizer": OPTIMIZER,
         "primitive": PRIMITIVE,
-        "checkpoint": {"everyIterations": 1, "interval": "30s", "resume": True},
+        "checkpoint": {"everyIterations": 1, "interval": "30s", "resume": True, "statevector": False},
     }
 
 

@@ -138,6 +138,57 @@ def test_a_log_that_does_not_fit_is_dropped_with_an_event_and_the_answer_is_righ
     assert event["reason"] == "CheckpointDropped" and "tenant/other" in event["message"]
 
 
+DEEP = slow_program(700)
+"""A circuit of some seconds."""
+
+
+def kept_steps(memory: Path) -> int:
+    """Steps behind the state that is in the memory of an agent that has ended; 0 if there is none."""
+    with PersistentMemory(memory, readonly=True) as store:
+        return sum(int(entry.meta["used"]) for entry in store.list("logs/"))
+
+
+def killed_on_its_way(lab: Lab, memory: Path, name: str) -> int:
+    """Have an agent keep states of a deep circuit and kill it; returns the steps behind the last one."""
+    working = agent(lab, memory).wait_ready()
+    lab.submit(name, DEEP, checkpoint={"statevector": True, "interval": "1s"})
+    eventually(lambda: b"logs/" in (memory / FILE).read_bytes(), "a state is in the memory")
+    assert lab.status(name)["state"] == "Running"
+    working.kill()
+    return kept_steps(memory)
+
+
+def test_a_circuit_goes_on_from_the_state_that_was_kept_of_it_with_the_counts_of_an_undisturbed_one(lab: Lab, memory: Path):
+    calm = agent(lab, memory).wait_ready()
+    lab.submit("undisturbed", DEEP)
+    undisturbed = lab.ended("undisturbed")
+    calm.kill()
+    assert kept_steps(memory) == 0, "nobody asked for it"
+    steps = killed_on_its_way(lab, memory, "disturbed")
+    second = agent(lab, memory)
+    status = lab.ended("disturbed")
+    assert status["state"] == "Succeeded" and status["result"] == undisturbed["result"]
+    assert status["resumedFromIteration"] == steps > 0 and status["restarts"] == 1
+    assert status["usage"]["shots"] == undisturbed["usage"]["shots"]
+    second.terminate()
+    assert second.wait() == 0
+    assert kept_steps(memory) == 0, "what is over is forgotten"
+
+
+def test_a_state_that_does_not_fit_is_dropped_with_an_event_and_the_counts_are_right(lab: Lab, memory: Path):
+    assert killed_on_its_way(lab, memory, "other") > 0
+    with PersistentMemory(memory) as store:
+        (entry,) = store.list("logs/")
+        record = store.get(entry.key)
+        assert record is not None
+        store.put(entry.key, bytes(record.value)[:-1], meta=record.meta)
+    agent(lab, memory)
+    status = lab.ended("other")
+    assert status["state"] == "Succeeded" and "resumedFromIteration" not in status
+    (event,) = eventually(lambda: lab.kube.list("Event", "v1"), "an event tells of it")
+    assert event["reason"] == "CheckpointDropped" and "the circuit of QuantumJob tenant/other" in event["message"]
+
+
 def test_an_agent_that_starts_while_the_api_server_is_away_finishes_what_was_begun_and_reports_it_later(
     lab: Lab, memory: Path, expected: dict[str, Any]
 ):

@@ -137,7 +137,7 @@ class Sampling(SimulatorBackend):
         super().__init__(8)
         self._errors = errors
 
-    def expectations(self, circuit: Any, strings: Any, on_first_shot: Any) -> None:
+    def expectations(self, circuit: Any, strings: Any, on_first_shot: Any, options: Any = None) -> None:
         return None
 
     def shots(self, circuit: Any, shots: int, seed: int, on_first_shot: Any, options: Any = None) -> ExactShots:

@@ -143,7 +143,7 @@ async def test_closing_ends_the_process(worker, alive, until):
     await until(lambda: not alive(pid))
 
 
-async def test_states_are_in_the_pool_that_was_asked_for_and_its_figures_are_told(sandbox, layered):
+async def test_states_are_in_the_pool_that_was_asked_for_and_its_figures_are_told(sandbox, layered, until):
     heard = []
     running = Worker(sandbox, 14, pool=(4 << 20, 1 << 20), on_pool=heard.append)
     await running.start()
@@ -154,8 +154,9 @@ async def test_states_are_in_the_pool_that_was_asked_for_and_its_figures_are_tol
     assert heard[-1]["used_bytes"] == 0 and len(heard) == 3
     running.kill()
     await running.tend()  # of a worker that ends meanwhile
+    await until(lambda: None in heard)  # that worker's memory is gone
     await running.run(SPEC, layered(14, 3))
-    assert None in heard, "that worker's memory is gone"
+    assert heard[-1]["idle_bytes"] == 2 * 16 << 14
     await running.close()
 
 

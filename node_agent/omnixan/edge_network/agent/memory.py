@@ -2,7 +2,7 @@
 
     runs/<uid>       {"object": the QuantumRun, "begun": bool, "restarts": n, "logged": bytes of its log when it was begun}
     letters/<uid>    {"name": …, "status": the final status}
-    logs/<uid>/…     the log of an algorithm's loop (`journal`)
+    logs/<uid>/…     the log of an algorithm's loop (`journal`), or the state of a circuit (`statekeeper`)
     twin             the EdgeNode
 
 Values are JSON; one that another version wrote in another shape is passed over. What the API server says wins: all this
@@ -19,6 +19,7 @@ from typing import Any
 
 from omnixan.edge_network.agent.journal import Journal, pace_of, prefix_of
 from omnixan.edge_network.agent.outcome import Status
+from omnixan.edge_network.agent.statekeeper import StateKeeper
 from omnixan.edge_network.agent.storage import Storage
 from omnixan.edge_network.api.workload import Checkpoint
 from omnixan.edge_network.persistent_memory.errors import Corrupt
@@ -105,6 +106,15 @@ class Memory:
         self._kept.add(uid)
         pace = pace_of(checkpoint, self._checkpoint_seconds)
         return await Journal.open(self._storage, uid, pace, shots, on_resumed)
+
+    async def circuit_state(
+        self, uid: str, checkpoint: Checkpoint, on_resumed: Callable[[Resumed], None]
+    ) -> StateKeeper | None:
+        """Return what keeps the state of a run's circuit; None if it shall begin anew, or there is no memory."""
+        if not self._storage.wanted or not checkpoint.resume:
+            return None
+        self._kept.add(uid)
+        return await StateKeeper.open(self._storage, uid, pace_of(checkpoint, self._checkpoint_seconds), on_resumed)
 
     async def letters(self) -> list[Letter]:
         """Return the final statuses that were not dropped."""

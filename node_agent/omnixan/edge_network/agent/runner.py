@@ -24,6 +24,7 @@ from omnixan.edge_network.agent.outbox import Outbox
 from omnixan.edge_network.agent.outcome import Record, Status
 from omnixan.edge_network.agent.queue import RunQueue, Waiting
 from omnixan.edge_network.agent.settings import Settings
+from omnixan.edge_network.agent.statekeeper import StateKeeper
 from omnixan.edge_network.api.categories import Category
 from omnixan.edge_network.api.quantumrun import QuantumRun
 from omnixan.edge_network.quantum.errors import ProgramError
@@ -46,7 +47,7 @@ class _Current:
     waiting: Waiting
     record: Record
     progress: dict[str, Any] | None = None
-    journal: Journal | None = None
+    journal: Journal | StateKeeper | None = None
     wasted: int = 0
     """Shots that are known to have run before, and are run again now."""
     gone: bool = False
@@ -251,23 +252,27 @@ class Runner:
             current.wasted = current.journal.wasted
             record.shots = current.wasted + found.shots
             record.resumed_from = found.evaluations or None
-            self._metrics.resumed_iterations.inc(found.evaluations)
+            loop = run.spec.algorithm is not None
+            if loop:
+                self._metrics.resumed_iterations.inc(found.evaluations)
             current.news.set()
             job = run.spec.job_ref
             if found.evaluations:
-                log.info("run %s goes on after %d evaluations", run.metadata.name, found.evaluations)
+                unit = "evaluations" if loop else "steps of its circuit"
+                log.info("run %s goes on after %d %s", run.metadata.name, found.evaluations, unit)
             elif found.problem:
-                self._on_dropped(
-                    f"the loop of QuantumJob {job.namespace}/{job.name} begins anew: its log was dropped, {found.problem}"
-                )
+                what, kept = ("loop", "log") if loop else ("circuit", "state")
+                who = f"the {what} of QuantumJob {job.namespace}/{job.name}"
+                self._on_dropped(f"{who} begins anew: its {kept} was dropped, {found.problem}")
 
         limit = run.spec.execution.timeout_seconds
         try:
             async with asyncio.timeout(limit):
+                uid, checkpoint = current.waiting.uid, run.spec.checkpoint
                 if run.spec.algorithm is not None:
-                    current.journal = await self._memory.journal(
-                        current.waiting.uid, run.spec.checkpoint, record.shots, resumed
-                    )
+                    current.journal = await self._memory.journal(uid, checkpoint, record.shots, resumed)
+                elif checkpoint is not None and checkpoint.statevector:
+                    current.journal = await self._memory.circuit_state(uid, checkpoint, resumed)
                 answer = await self._engine.execute(run.spec, progress, first_shot, current.journal)
             record.completion = time.time()
             usage = answer.usage | {"shots": answer.usage["shots"] + current.wasted}

@@ -283,7 +283,8 @@ class QuantumJobStatus(Model):
     usage: Usage | None = None
     """What the last attempt took."""
     resumed_from_iteration: Annotated[int, Field(ge=1)] | None = None
-    """So many iterations of the last attempt were taken from its log when its agent had ended, and not run again."""
+    """So many iterations of the last attempt's loop, or steps of its circuit (gates that were joined count once), were taken
+    from what was kept when its agent had ended, and not run again."""
     result: JobResult | None = None
     """What was found."""
     failure: Failure | None = None

@@ -89,7 +89,8 @@ class QuantumRunStatus(Model):
     restarts: Annotated[int, Field(ge=0)] | None = None
     """How often it was begun again because its agent ended."""
     resumed_from_iteration: Annotated[int, Field(ge=1)] | None = None
-    """So many evaluations of an algorithm's loop were taken from the log of an agent that ended, and not run again."""
+    """So many evaluations of an algorithm's loop, or steps of a circuit, were taken from what an agent that ended had kept,
+    and not run again."""
     progress: Progress | None = None
     """How far an algorithm's loop is."""
     start_time: MicroTime | None = None

@@ -265,10 +265,11 @@ class Optimizer(Model):
 
 
 class Checkpoint(Model):
-    """How much of an algorithm's loop is lost at most when the agent that runs it ends, on a node with persistent memory.
+    """How much of a job is lost at most when the agent that runs it ends, on a node with persistent memory.
 
-    With neither everyIterations nor interval every iteration is kept at once and none waits for it: at most one is lost,
-    or what was computed in some milliseconds.
+    Of an algorithm the iterations are kept. With neither everyIterations nor interval every iteration is kept at once and
+    none waits for it: at most one is lost, or what was computed in some milliseconds. Of a program the state is kept, if
+    statevector is true.
     """
 
     RULES: ClassVar[tuple[Rule, ...]] = (
@@ -279,13 +280,23 @@ class Checkpoint(Model):
             lambda c: c.interval is None or 1 <= seconds_of(c.interval) <= 86400,
             ".interval",
         ),
+        Rule(
+            "!has(self.statevector) || !self.statevector || !has(self.everyIterations)",
+            "everyIterations needs an algorithm: with statevector: true use interval",
+            lambda c: not c.statevector or c.every_iterations is None,
+            ".everyIterations",
+        ),
     )
     every_iterations: Annotated[int, Field(ge=1, le=1000)] | None = None
     """The loop waits after so many iterations until they are durable: never more than these are lost."""
     interval: Duration | None = None
-    """Iterations are made durable after so long at the latest; a node may do so more often than it is asked to."""
+    """Iterations, or a program's state, are made durable after so long at the latest; a node may do so more often than it is
+    asked to, and less often where its medium is too slow for so many states."""
     resume: bool = True
-    """Whether the loop goes on where its log ends; false: nothing is kept, and it begins anew."""
+    """Whether the job goes on from what was kept; false: nothing is kept, and it begins anew."""
+    statevector: bool = False
+    """Of a program: its state is kept on its way and it goes on from there, on a simulator and up to 16 qubits. Elsewhere
+    nothing is kept of it: a device has no state to be read, and the simulator of wider circuits shows none."""
 
 
 class Workload(Model):
@@ -304,10 +315,18 @@ class Workload(Model):
             ".optimizer",
         ),
         Rule(
-            "!has(self.checkpoint) || has(self.algorithm)",
-            "checkpoint needs algorithm: a program has no loop that could go on",
-            lambda w: w.checkpoint is None or w.algorithm is not None,
+            "!has(self.checkpoint) || has(self.algorithm)"
+            " || (has(self.checkpoint.statevector) && self.checkpoint.statevector)",
+            "checkpoint needs algorithm, or statevector: true: a program has no loop that could go on, only its state",
+            lambda w: w.checkpoint is None or w.algorithm is not None or w.checkpoint.statevector,
             ".checkpoint",
+        ),
+        Rule(
+            "!has(self.checkpoint) || has(self.program)"
+            " || !has(self.checkpoint.statevector) || !self.checkpoint.statevector",
+            "statevector needs program: an algorithm goes on from its iterations, without states",
+            lambda w: w.checkpoint is None or w.program is not None or not w.checkpoint.statevector,
+            ".checkpoint.statevector",
         ),
         Rule(
             "!has(self.primitive.estimator) || has(self.program)",

@@ -20,7 +20,8 @@ def show(console: Console, job: dict[str, Any]) -> None:
         console.print(failure["message"], markup=False, highlight=False)
         return
     summary = status["result"]["summary"]
-    went_on = f", gone on after {status['resumedFromIteration']} evaluations" if "resumedFromIteration" in status else ""
+    unit = "evaluations" if "training" in summary else "steps of its circuit"
+    went_on = f", gone on after {status['resumedFromIteration']} {unit}" if "resumedFromIteration" in status else ""
     console.print(f"[bold green]{name} is complete[/]{went_on}", highlight=False)
     if "solution" in summary:
         _show_solution(console, summary)

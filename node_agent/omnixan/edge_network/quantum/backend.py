@@ -15,6 +15,7 @@ from omnixan.edge_network.quantum.mitigation import ReadoutError
 
 if TYPE_CHECKING:
     from omnixan.edge_network.quantum.aer import AerProcess
+    from omnixan.edge_network.quantum.circuit_log import CircuitLog
 
 #: The widest state there is room for: 2**24 amplitudes of 16 bytes are 256 MiB.
 MAX_QUBITS = 24
@@ -48,10 +49,14 @@ class ExactShots:
 
 @dataclass(frozen=True)
 class Options:
-    """How a circuit is to be run: `level` 0 to 3 of fitting it to a device; `timeout_seconds` None for no bound."""
+    """How a circuit is to be run: `level` 0 to 3 of fitting it to a device; `timeout_seconds` None for no bound.
+
+    `log` keeps the state of the circuit on its way, where the backend has one: the numpy engine, and no other.
+    """
 
     level: int = 1
     timeout_seconds: float | None = None
+    log: CircuitLog | None = None
 
 
 class Backend(Protocol):
@@ -74,7 +79,7 @@ class Backend(Protocol):
         ...
 
     def expectations(
-        self, circuit: Circuit, strings: Sequence[str], on_first_shot: Callable[[], None]
+        self, circuit: Circuit, strings: Sequence[str], on_first_shot: Callable[[], None], options: Options | None = None
     ) -> dict[str, float] | None:
         """Return the exact expectation value of each Pauli string before any measurement; None if not `exact`."""
         ...
@@ -119,7 +124,7 @@ class SimulatorBackend:
     def sample(
         self, circuit: Circuit, shots: int, seed: int, on_first_shot: Callable[[], None], options: Options | None = None
     ) -> dict[str, int]:
-        """Return counts by bit string; CAPABILITY_MISMATCH for a circuit wider than the backend. Options change nothing."""
+        """Return counts by bit string; CAPABILITY_MISMATCH for a circuit wider than the backend. Only the `log` counts."""
         return sampler.counts(circuit, self.shots(circuit, shots, seed, on_first_shot, options).outcomes)
 
     def shots(
@@ -128,7 +133,7 @@ class SimulatorBackend:
         """As `sample`, by outcome index."""
         require_width(circuit.qubits, self)
         if circuit.qubits <= statevector.MAX_QUBITS:
-            probabilities = statevector.probabilities(self._program(circuit), self._buffers)
+            probabilities = statevector.probabilities(self._program(circuit), self._buffers, _log(options))
             on_first_shot()
             outcomes = sampler.sample(probabilities, shots, seed)
         else:
@@ -136,13 +141,13 @@ class SimulatorBackend:
         return ExactShots(outcomes)
 
     def expectations(
-        self, circuit: Circuit, strings: Sequence[str], on_first_shot: Callable[[], None]
+        self, circuit: Circuit, strings: Sequence[str], on_first_shot: Callable[[], None], options: Options | None = None
     ) -> dict[str, float] | None:
         """Return exact expectation values; CAPABILITY_MISMATCH for a circuit wider than the backend."""
         require_width(circuit.qubits, self)
         if circuit.qubits > statevector.MAX_QUBITS:
             return self._aer_process().expectations(circuit, strings, on_first_shot)
-        state = statevector.statevector(circuit, self._buffers)
+        state = statevector.statevector(circuit, self._buffers, _log(options))
         on_first_shot()
         return pauli.exact(state, strings)
 
@@ -176,6 +181,10 @@ class SimulatorBackend:
 
             self._aer = AerProcess(self._aer_threads)
         return self._aer
+
+
+def _log(options: Options | None) -> CircuitLog | None:
+    return None if options is None else options.log
 
 
 def require_width(qubits: int, backend: Backend) -> None:

@@ -70,7 +70,7 @@ def estimate(
     require_width(circuit.qubits, backend)
     observables = observables_of(estimator, circuit.qubits)
     strings = [string for one in observables for string, _ in one.terms]
-    values = backend.expectations(circuit, list(dict.fromkeys(strings)), on_first_shot)
+    values = backend.expectations(circuit, list(dict.fromkeys(strings)), on_first_shot, options)
     if values is not None:
         totals = [(sum(c * values[string] for string, c in one.terms), 0.0) for one in observables]
         return Estimate(_named(estimator, totals), 0, 1.0 if mitigate else None)

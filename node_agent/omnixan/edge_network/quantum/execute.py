@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omnixan.edge_network.api.result import MAX_RESULT_BYTES, TOP_OUTCOMES
 from omnixan.edge_network.quantum import mitigation, sampler
@@ -15,6 +16,9 @@ from omnixan.edge_network.quantum.circuit import Circuit
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.estimate import estimate
 from omnixan.edge_network.quantum.training_log import Ledger
+
+if TYPE_CHECKING:
+    from omnixan.edge_network.quantum.circuit_log import CircuitLog
 
 DEFAULT_SHOTS = 1024
 _SIGNIFICANT = 6
@@ -28,6 +32,7 @@ def execute(
     on_progress: Callable[[dict[str, Any]], None] = lambda progress: None,
     on_first_shot: Callable[[], None] = lambda: None,
     ledger: Ledger | None = None,
+    circuit_log: CircuitLog | None = None,
 ) -> dict[str, Any]:
     """Run a job and return {"summary": {…}, "counts": {bitstring: number}, "usage": {"shots", "cpuSeconds"[, "qpuSeconds",
     "transpiled"]}}.
@@ -36,17 +41,18 @@ def execute(
     its parsed program, None for an algorithm. Equal spec and circuit give equal summary and counts; usage is beside
     them because CPU time varies. `on_progress` gets {iteration, of, best} of an algorithm's loop, `on_first_shot` is
     called when sampling of the final circuit starts. With a `ledger` an algorithm's loop goes on where its log ends, and
-    hands out what it computes; usage is of all evaluations, those in the log too. ProgramError for whatever cannot be
-    run here.
+    hands out what it computes; usage is of all evaluations, those in the log too. With a `circuit_log` a program does the
+    same by its state, where it runs on the numpy engine. ProgramError for whatever cannot be run here.
     """
     started = time.process_time() + backend.cpu_seconds()
     primitive = spec.get("primitive", {})
     shots = int(primitive.get("sampler", {}).get("shots", DEFAULT_SHOTS))
     seed = int(spec["execution"]["seed"])
+    options = replace(options_of(spec), log=circuit_log)
     if circuit is not None and "estimator" in primitive:
-        result, spent = _estimate(spec, circuit, seed, backend, on_first_shot)
+        result, spent = _estimate(spec, circuit, seed, backend, on_first_shot, options)
     elif circuit is not None:
-        result, spent = _sample(spec, circuit, shots, seed, backend, on_first_shot), shots
+        result, spent = _sample(spec, circuit, shots, seed, backend, on_first_shot, options), shots
     else:
         result = _solve(spec, shots, seed, backend, on_progress, on_first_shot, ledger)
         if _mitigates(spec):
@@ -65,6 +71,7 @@ def _sample(
     seed: int,
     backend: Backend,
     on_first_shot: Callable[[], None],
+    options: Options,
 ) -> dict[str, Any]:
     if not circuit.measurements:
         raise ProgramError(
@@ -73,7 +80,7 @@ def _sample(
             "the program measures nothing, so there is nothing to sample: declare a bit register and end with "
             "'c = measure q;', or ask for spec.primitive.estimator",
         )
-    found = backend.shots(circuit, shots, seed, on_first_shot, options_of(spec))
+    found = backend.shots(circuit, shots, seed, on_first_shot, options)
     outcomes, note = found.outcomes, {}
     if _mitigates(spec):
         mitigated = mitigation.undo(outcomes, found.readout)
@@ -83,7 +90,12 @@ def _sample(
 
 
 def _estimate(
-    spec: Mapping[str, Any], circuit: Circuit, seed: int, backend: Backend, on_first_shot: Callable[[], None]
+    spec: Mapping[str, Any],
+    circuit: Circuit,
+    seed: int,
+    backend: Backend,
+    on_first_shot: Callable[[], None],
+    options: Options,
 ) -> tuple[dict[str, Any], int]:
     found = estimate(
         spec["primitive"]["estimator"],
@@ -92,7 +104,7 @@ def _estimate(
         mitigate=_mitigates(spec),
         backend=backend,
         on_first_shot=on_first_shot,
-        options=options_of(spec),
+        options=options,
     )
     summary = {"shots": found.shots, "distinctOutcomes": 0, "top": [], "expectations": found.expectations}
     if found.overhead is not None:

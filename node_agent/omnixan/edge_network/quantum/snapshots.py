@@ -28,15 +28,16 @@ class Snapshots:
     """What `statevector.evolve` tells of its states. Used with `with`, which ends when the last one is saved.
 
     A state is saved when at least `interval` seconds have passed since the last one was handed over and that one is saved:
-    a slow medium makes snapshots rarer and the circuit no slower. `save` raising ends the circuit at its next step.
+    a slow medium makes snapshots rarer and the circuit no slower. The first one may be saved after `first` seconds. `save`
+    raising ends the circuit at its next step.
     """
 
-    def __init__(self, save: Save, qubits: int, *, interval: float = 0.0) -> None:
+    def __init__(self, save: Save, qubits: int, *, interval: float = 0.0, first: float = 0.0) -> None:
         self._save, self._interval = save, interval
         # All its pages are there before the first gate: a page that must be found is time of the circuit.
         self._other = np.ones(2**qubits, dtype=np.complex128)
         self._busy: ComplexArray | None = None
-        self._due = 0.0
+        self._due = time.monotonic() + first
         self._error: BaseException | None = None
         # No lock: on a busy machine its holder may be without a processor for long, and the circuit would wait for it.
         self._handed: queue.SimpleQueue[tuple[int, ComplexArray] | None] = queue.SimpleQueue()

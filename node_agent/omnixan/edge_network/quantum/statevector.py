@@ -16,6 +16,7 @@ from omnixan.edge_network.quantum.circuit import Circuit, Measurement
 from omnixan.edge_network.quantum.fusion import ComplexArray, MatrixStep, Program, compile_circuit
 
 if TYPE_CHECKING:
+    from omnixan.edge_network.quantum.circuit_log import CircuitLog
     from omnixan.edge_network.quantum.snapshots import Snapshots
 
 FloatArray = npt.NDArray[np.float64]
@@ -83,8 +84,13 @@ def evolve(
 
 
 @contextmanager
-def _final_state(program: Program, buffers: Buffers | None) -> Iterator[ComplexArray]:
+def _final_state(program: Program, buffers: Buffers | None, log: CircuitLog | None) -> Iterator[ComplexArray]:
     """Give the final state from |0…0>, as `evolve` does; it may be used until the end of the `with`."""
+    if log is not None:
+        with log.follow(program) as (reached, done, snapshots):
+            final = evolve(program, reached, done=done, snapshots=snapshots)
+        yield final
+        return
     size = 2**program.qubits
     with ExitStack() as leases:
         pooled: list[Memory] = []
@@ -100,13 +106,14 @@ def _final_state(program: Program, buffers: Buffers | None) -> Iterator[ComplexA
         yield evolve(program, state, spare=spare)
 
 
-def probabilities(program: Program, buffers: Buffers | None = None) -> FloatArray:
+def probabilities(program: Program, buffers: Buffers | None = None, log: CircuitLog | None = None) -> FloatArray:
     """Return the probabilities of all outcomes of the measured qubits.
 
     Shape (2**len(program.measured),); bit k of the index is the outcome of qubit `program.measured[k]`.
-    The state itself is in memory of `buffers`, if there are any; the result never is.
+    The state itself is in memory of `buffers`, if there are any; the result never is. With a `log` the circuit goes on from
+    the state that was kept of it, and has others kept on its way, in memory of its own.
     """
-    with _final_state(program, buffers) as amplitudes:
+    with _final_state(program, buffers, log) as amplitudes:
         weights = amplitudes.real**2 + amplitudes.imag**2
     weights = weights.reshape(program.final_shape)
     if program.summed:
@@ -114,12 +121,12 @@ def probabilities(program: Program, buffers: Buffers | None = None) -> FloatArra
     return np.ascontiguousarray(weights.transpose(program.final_order)).reshape(-1)
 
 
-def statevector(circuit: Circuit, buffers: Buffers | None = None) -> ComplexArray:
-    """Return the state before the measurements, shape (2**qubits,), bit k of the index being qubit k; `buffers` as above."""
+def statevector(circuit: Circuit, buffers: Buffers | None = None, log: CircuitLog | None = None) -> ComplexArray:
+    """Return the state before the measurements, shape (2**qubits,), bit k of the index being qubit k; the rest as above."""
     everything = Circuit(
         circuit.qubits, circuit.qubits, circuit.instructions, tuple(Measurement(q, q) for q in range(circuit.qubits))
     )
     program = compiled(everything)
-    with _final_state(program, buffers) as state:
+    with _final_state(program, buffers, log) as state:
         ordered = state.reshape(program.final_shape).transpose(program.final_order)
         return np.array(ordered, order="C").reshape(-1)  # a copy: the state's memory is about to be somebody else's

@@ -30,7 +30,7 @@ _RETRY_DELAYS = (0.0, 0.5, 1.0, 2.0, 5.0)
 
 
 class Keeper(Protocol):
-    """Who keeps the log of an algorithm's loop."""
+    """Who keeps the log of an algorithm's loop, or the state of a circuit on its way."""
 
     kept: Kept
     """What it has of this job; empty at first."""
@@ -152,7 +152,8 @@ class Worker:
 
         `spec` as in the manifest, with `execution.seed`; `circuit` is its parsed program, None for an algorithm.
         `on_first_shot` gets the moment sampling starts in microseconds since the epoch, `on_progress` also how many shots
-        the loop's evaluations have taken. With a `keeper` the loop of an algorithm goes on where its log ends.
+        the loop's evaluations have taken. With a `keeper` the loop of an algorithm goes on where its log ends,
+        and a circuit from its last state.
         ProgramError as `execute` raises it; BACKEND_ERROR with reason WorkerDied if the process ended. A call that is
         cancelled, as by a timeout, kills the worker.
         """

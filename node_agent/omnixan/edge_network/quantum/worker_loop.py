@@ -7,7 +7,7 @@ Runs in a process forked by the fork server. The protocol (frames of `frames`):
     ← {"ready": true}                                              after a circuit was compiled and sampled
     → {"tend": true}   ← {}                                        while it rests: memory goes back that others need
     → {"id": i, "spec": {…}, "digest": … | null, "circuit": {…} | null, "log": null | {"fingerprint", "pieces": n,
-       "every": k | null, "seconds": s}}  {"piece": base64 of records}*n
+       "every": k | null, "seconds": s}}  {"piece": base64 of records}*n       (of a circuit's state or a loop's evaluations)
     ← {"id": i, "resumed": {fingerprint, evaluations, length, shots, problem}}?
       {"id": i, "records": base64, "shots": of all evaluations so far, "wait": bool}*   → {"kept": true} where it waits
       {"id": i, "progress": {…}, "shots": n}*  {"id": i, "firstShot": microseconds since the epoch}?
@@ -34,6 +34,7 @@ from omnixan.edge_network.memory_pooling.pool import MemoryPooling
 from omnixan.edge_network.quantum import frames
 from omnixan.edge_network.quantum.backend import Backend, SimulatorBackend
 from omnixan.edge_network.quantum.circuit import Circuit, Instruction, Measurement
+from omnixan.edge_network.quantum.circuit_log import CircuitLog
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.execute import execute, training_shots
 from omnixan.edge_network.quantum.training_log import Kept, Ledger, Pace, Resumed
@@ -139,7 +140,7 @@ def _run(
         _send(connection, {"id": number, "firstShot": time.time_ns() // 1000})
 
     try:
-        ledger = _ledger(connection, request)
+        kept = _kept(connection, request)
         circuit = _circuit(request, circuits)
         shots_each = training_shots(request["spec"], backend)
         result = execute(
@@ -148,7 +149,8 @@ def _run(
             backend=backend,
             on_progress=on_progress,
             on_first_shot=on_first_shot,
-            ledger=ledger,
+            ledger=_ledger(connection, request, kept) if circuit is None else None,
+            circuit_log=_circuit_log(connection, request, kept) if circuit is not None else None,
         )
         return {"result": result}
     except (BrokenPipeError, ConnectionResetError):
@@ -164,25 +166,49 @@ def _run(
         return {"error": ProgramError("BACKEND_ERROR", "WorkerFailed", message).to_dict()}
 
 
-def _ledger(connection: socket.socket, request: dict[str, Any]) -> Ledger | None:
+def _kept(connection: socket.socket, request: dict[str, Any]) -> Kept | None:
     """Read the log that follows a request, if it says so."""
     asked = request.get("log")
     if asked is None:
         return None
-    number = request["id"]
     pieces = [base64.b64decode(_receive(connection)["piece"]) for _ in range(asked["pieces"])]
+    return Kept(asked["fingerprint"], b"".join(pieces))
 
-    def on_resumed(resumed: Resumed) -> None:
-        _send(connection, {"id": number, "resumed": asdict(resumed)})
 
-    def deliver(records: bytes, shots: int, wait: bool) -> None:
-        text = base64.b64encode(records).decode()
-        _send(connection, {"id": number, "records": text, "shots": shots, "wait": wait})
-        if wait:
-            _receive(connection)
+def _ledger(connection: socket.socket, request: dict[str, Any], kept: Kept | None) -> Ledger | None:
+    """What keeps the evaluations of an algorithm's loop, if they shall be kept."""
+    if kept is None:
+        return None
+    asked = request["log"]
+    return Ledger(
+        kept,
+        Pace(asked["every"], asked["seconds"]),
+        lambda resumed: _tell_resumed(connection, request, resumed),
+        lambda records, shots, wait: _deliver(connection, request, records, shots, wait),
+    )
 
-    kept = Kept(asked["fingerprint"], b"".join(pieces))
-    return Ledger(kept, Pace(asked["every"], asked["seconds"]), on_resumed, deliver)
+
+def _circuit_log(connection: socket.socket, request: dict[str, Any], kept: Kept | None) -> CircuitLog | None:
+    """What keeps the state of a circuit, if it shall be kept; nothing else is sent or read while a state is delivered."""
+    if kept is None:
+        return None
+    return CircuitLog(
+        kept,
+        request["log"]["seconds"],
+        lambda resumed: _tell_resumed(connection, request, resumed),
+        lambda record: _deliver(connection, request, record, 0, True),
+    )
+
+
+def _tell_resumed(connection: socket.socket, request: dict[str, Any], resumed: Resumed) -> None:
+    _send(connection, {"id": request["id"], "resumed": asdict(resumed)})
+
+
+def _deliver(connection: socket.socket, request: dict[str, Any], records: bytes, shots: int, wait: bool) -> None:
+    text = base64.b64encode(records).decode()
+    _send(connection, {"id": request["id"], "records": text, "shots": shots, "wait": wait})
+    if wait:
+        _receive(connection)
 
 
 def _receive(connection: socket.socket) -> dict[str, Any]:

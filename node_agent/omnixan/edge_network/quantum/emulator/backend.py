@@ -87,7 +87,9 @@ class EmulatorBackend:
             self._clock.sleep(rest)
         return found
 
-    def expectations(self, circuit: Circuit, strings: Sequence[str], on_first_shot: Callable[[], None]) -> None:
+    def expectations(
+        self, circuit: Circuit, strings: Sequence[str], on_first_shot: Callable[[], None], options: Options | None = None
+    ) -> None:
         """Return None: only samples come out of a device."""
 
     def cpu_seconds(self) -> float:
