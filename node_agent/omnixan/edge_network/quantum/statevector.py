@@ -84,7 +84,7 @@ def evolve(
 
 
 @contextmanager
-def _final_state(program: Program, buffers: Buffers | None, log: CircuitLog | None) -> Iterator[ComplexArray]:
+def _final_state(program: Program, buffers: Buffers | None, log: CircuitLog | None = None) -> Iterator[ComplexArray]:
     """Give the final state from |0…0>, as `evolve` does; it may be used until the end of the `with`."""
     if log is not None:
         with log.follow(program) as (reached, done, snapshots):
