@@ -161,7 +161,8 @@ class Generator:
         try:
             await self.at_rate(self._scale.change_rate, [lambda n=n: one(n) for n in range(wanted)], None)  # type: ignore[misc]
             with suppress(TimeoutError):
-                await asyncio.wait_for(done.wait(), 120)
+                async with asyncio.timeout(120):
+                    await done.wait()
         finally:
             watcher.cancel()
         return [seen.get(key, float("inf")) - begin for key, begin in sent.items()]

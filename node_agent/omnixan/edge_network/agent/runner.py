@@ -174,7 +174,8 @@ class Runner:
     async def _work(self) -> None:
         with contextlib.suppress(TimeoutError):
             # The oldest first, of all there are; if nobody tells, those that an earlier agent left.
-            await asyncio.wait_for(self.synced.wait(), AWAY_SECONDS if self.restored else None)
+            async with asyncio.timeout(AWAY_SECONDS if self.restored else None):
+                await self.synced.wait()
         while True:
             await self._engine.warm()
             await self._outbox.room()

@@ -134,7 +134,8 @@ class Twin:
     async def _pause(self, seconds: float) -> None:
         """Wait so long, or until something changes; then publish again."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
         self._changed.set()
 
     async def publish_now(self) -> None:
