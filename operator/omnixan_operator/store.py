@@ -73,6 +73,17 @@ def controller_of(obj: Object) -> Object | None:
     return next((reference for reference in references if reference.get("controller")), None)
 
 
+def alive(obj: Object | None) -> bool:
+    """Whether the object exists and is not being deleted."""
+    return obj is not None and not obj["metadata"].get("deletionTimestamp")
+
+
+def condition(obj: Object | None, kind: str) -> Object:
+    """A condition of an object as it stands; empty if there is none. (For look-ups over many objects: no parsing.)"""
+    conditions = (obj or {}).get("status", {}).get("conditions") or ()
+    return next((one for one in conditions if one.get("type") == kind), {})
+
+
 def _by_owner(obj: Object) -> Iterable[Hashable]:
     owner = controller_of(obj)
     return [owner["uid"]] if owner else []
@@ -146,7 +157,14 @@ class Store:
         self._indexes: dict[Index, dict[Hashable, dict[tuple[str, str], None]]] = {
             index: defaultdict(dict) for index in INDEXES
         }
+        self._followed: dict[Index, list[set[Hashable]]] = {index: [] for index in INDEXES}
         self._gone: OrderedDict[str, int] = OrderedDict()
+
+    def follow(self, index: Index) -> set[Hashable]:
+        """The keys of `index` under which something changes from now on; who follows takes out of it what it has seen."""
+        changed: set[Hashable] = set()
+        self._followed[index].append(changed)
+        return changed
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """One object, or None. It is shared: never change it."""
@@ -187,10 +205,6 @@ class Store:
         """How many objects `index` has under `key`."""
         return len(self._indexes[index].get(key, ()))
 
-    def places_by(self, index: Index, key: Hashable) -> tuple[tuple[str, str], ...]:
-        """Namespace and name of the objects that `index` has under `key`, in the order in which they came."""
-        return tuple(self._indexes[index].get(key, ()))
-
     def put(self, kind: Kind, obj: Object) -> Change | None:
         """Take in an object; None if it is not newer, or if nothing that is kept of it changed."""
         place = (sys.intern(namespace_of(obj)), name_of(obj))
@@ -220,12 +234,16 @@ class Store:
         for index, entries in self._indexes.items():
             if index.kind is not kind:
                 continue
-            for key in index.keys(old) if old is not None else ():
+            before = list(index.keys(old)) if old is not None else []
+            after = list(index.keys(new)) if new is not None else []
+            for key in before:
                 entries[key].pop(place, None)
                 if not entries[key]:
                     del entries[key]
-            for key in index.keys(new) if new is not None else ():
+            for key in after:
                 entries[key][place] = None
+            for changed in self._followed[index]:
+                changed.update(before, after)
         if new is None:
             self._objects[kind].pop(place, None)
         else:

@@ -57,6 +57,11 @@ class Offer:
         return self.backend == "simulator"
 
     @cached_property
+    def closed(self) -> bool:
+        """Whether nothing can be sent there now, whatever it needs."""
+        return self.full or self.draining or not self.ready
+
+    @cached_property
     def wait(self) -> float:
         """Seconds before a new run begins."""
         return self.backlog * SIMULATED_RUN_SECONDS if self.wait_seconds is None else self.wait_seconds
@@ -96,18 +101,20 @@ class Choice:
 def place(need: Need, offers: Iterable[Offer]) -> Choice:
     """The fitting node of the best score; of equals the one with fewer unfinished runs, then the first by name."""
     nodes = sorted(offers, key=attrgetter("node"))
-    unmet: list[tuple[Offer, Unmet]] = []
+    unfit: list[Offer] = []
     best: tuple[tuple[float, int, str], Offer, float] | None = None
     for offer in nodes:
+        if offer.closed:  # in a busy cluster most are: why exactly is asked only for those that the status names
+            unfit.append(offer)
+            continue
         predicted = success(need, offer)
-        constraint = _unmet(need, offer, predicted)
-        if constraint is not None:
-            unmet.append((offer, constraint))
+        if _unmet(need, offer, predicted) is not None:
+            unfit.append(offer)
             continue
         rank = (-score(predicted, offer.wait), offer.backlog, offer.node)
         if best is None or rank < best[0]:
             best = rank, offer, predicted
-    return _choice(need, nodes, unmet, best)
+    return _none(need, unfit) if best is None else _chosen(need, best[1], best[2], len(nodes), unfit)
 
 
 def has_place(need: Need, offers: Iterable[Offer]) -> bool:
@@ -163,41 +170,57 @@ def decimal(number: float) -> str:
     return "0" if abs(number) < 1e-6 else f"{number:.4g}"
 
 
+def _chosen(need: Need, offer: Offer, predicted: float, nodes: int, unfit: list[Offer]) -> Choice:
+    prediction = Prediction(success_probability=decimal(predicted), wait_seconds=decimal(offer.wait))
+    runs = {0: "no unfinished run", 1: "1 unfinished run"}.get(offer.backlog, f"{offer.backlog} unfinished runs")
+    message = (
+        f"{offer.node}: success probability {prediction.success_probability}, {runs} ({prediction.wait_seconds} s), "
+        f"the best of {nodes - len(unfit)} fitting nodes"
+    )
+    rejected = [(other, _why(need, other)) for other in unfit[:MAX_REJECTED]]
+    return _choice(offer.node, prediction, Reason.PLACED, message, rejected, len(unfit))
+
+
+def _none(need: Need, unfit: list[Offer]) -> Choice:
+    if not unfit:
+        return _choice(None, None, Reason.NO_NODES, "the EdgeCluster has no nodes yet", [], 0)
+    rejected = [(offer, _why(need, offer)) for offer in unfit]
+    constraints = Counter(constraint for _, (constraint, _, _) in rejected)
+    reason = Reason.QUEUED if FULL in constraints else Reason.NO_NODE_FITS
+    return _choice(None, None, reason, _none_fits(need, constraints), rejected[:MAX_REJECTED], len(unfit))
+
+
+def _why(need: Need, offer: Offer) -> Unmet:
+    """The constraint that an unfit node does not meet."""
+    unmet = _unmet(need, offer, success(need, offer))
+    assert unmet is not None
+    return unmet
+
+
 def _choice(
-    need: Need, nodes: list[Offer], unmet: list[tuple[Offer, Unmet]], best: tuple[object, Offer, float] | None
+    node: str | None,
+    prediction: Prediction | None,
+    reason: Reason,
+    message: str,
+    rejected: list[tuple[Offer, Unmet]],
+    rejected_count: int,
 ) -> Choice:
-    node = prediction = None
-    if best is None:
-        reason = Reason.NO_NODE_FITS if nodes else Reason.NO_NODES
-        if any(constraint[0] == FULL for _, constraint in unmet):
-            reason = Reason.QUEUED
-        message = _none_fits(need, unmet) if nodes else "the EdgeCluster has no nodes yet"
-    else:
-        _, offer, predicted = best
-        node, reason = offer.node, Reason.PLACED
-        prediction = Prediction(success_probability=decimal(predicted), wait_seconds=decimal(offer.wait))
-        runs = {0: "no unfinished run", 1: "1 unfinished run"}.get(offer.backlog, f"{offer.backlog} unfinished runs")
-        fitting = len(nodes) - len(unmet)
-        message = (
-            f"{node}: success probability {prediction.success_probability}, {runs} ({prediction.wait_seconds} s), "
-            f"the best of {fitting} fitting nodes"
-        )
-    rejected = [
-        Rejection(node=offer.node, constraint=name, actual=actual, required=required)
-        for offer, (name, actual, required) in unmet[:MAX_REJECTED]
-    ]
     placement = Placement(
         policy=POLICY,
         node=node,
         reason=message,
         predicted=prediction,
-        rejected=rejected or None,
-        rejected_count=len(unmet),
+        rejected=[
+            Rejection(node=offer.node, constraint=name, actual=actual, required=required)
+            for offer, (name, actual, required) in rejected
+        ]
+        or None,
+        rejected_count=rejected_count,
     )
     return Choice(node, placement, reason, message)
 
 
-def _none_fits(need: Need, unmet: list[tuple[Offer, Unmet]]) -> str:
+def _none_fits(need: Need, constraints: Counter[str]) -> str:
     floor = "" if need.min_success is None else decimal(need.min_success)
     words = {
         "tier": f"of another tier than {' or '.join(need.tiers)}",
@@ -210,6 +233,5 @@ def _none_fits(need: Need, unmet: list[tuple[Offer, Unmet]]) -> str:
         FULL: "with a full queue",
         "minSuccessProbability": f"with a predicted success probability under {floor}",
     }
-    counts = Counter(constraint[0] for _, constraint in unmet)
-    parts = [f"{counts[constraint]} {text}" for constraint, text in words.items() if counts[constraint]]
-    return f"none of {len(unmet)} nodes fits: {', '.join(parts)}"
+    parts = [f"{constraints[constraint]} {text}" for constraint, text in words.items() if constraints[constraint]]
+    return f"none of {constraints.total()} nodes fits: {', '.join(parts)}"

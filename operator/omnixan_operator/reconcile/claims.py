@@ -13,9 +13,8 @@ from omnixan_operator.desired.common import claim_mark
 from omnixan_operator.keys import Key, key_of
 from omnixan_operator.kinds import Object
 from omnixan_operator.reasons import Reason
-from omnixan_operator.reconcile import placing
-from omnixan_operator.reconcile.context import Context, alive, parse_cluster, paused
-from omnixan_operator.store import EDGE_NODES_BY_CLUSTER, OPEN_RUNS_BY_NODE, name_of, namespace_of, uid_of
+from omnixan_operator.reconcile.context import Context, parse_cluster, paused
+from omnixan_operator.store import EDGE_NODES_BY_CLUSTER, OPEN_RUNS_BY_NODE, alive, name_of, namespace_of, uid_of
 
 REST = 3.0
 """After a pass that took a while there is none for so many times as long: a thousand new EdgeClusters need no thousand
@@ -111,7 +110,7 @@ async def _unlabel(ctx: Context, node: Object) -> None:
 
 def _claimant(ctx: Context, obj: Object) -> Claimant:
     cluster = parse_cluster(obj)
-    on_their_way = placing.places(ctx)
+    on_their_way = ctx.offers.on_their_way()
     return Claimant(
         uid=uid_of(obj),
         created=str(obj["metadata"].get("creationTimestamp", "")),

@@ -24,6 +24,7 @@ from omnixan_operator.keys import Key
 from omnixan_operator.kinds import Kind, Object
 from omnixan_operator.lines import Lines
 from omnixan_operator.metrics import Metrics
+from omnixan_operator.offers import Offers
 from omnixan_operator.queue import WorkQueue
 from omnixan_operator.settings import Settings
 from omnixan_operator.store import Store, name_of, namespace_of, uid_of
@@ -72,10 +73,15 @@ class Context:
     placing: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Runs on their way to the API server, by name: namespace and node. They count as being on the node."""
 
+    offers: Offers = field(init=False)
+    """What the nodes offer."""
     lines: Lines = field(default_factory=Lines)
     """The jobs that wait for a place on a node."""
     unwritten: dict[Key, Unwritten] = field(default_factory=dict)
     """Statuses of jobs that are written a little later, as they may be outdated until then."""
+
+    def __post_init__(self) -> None:
+        self.offers = Offers(self.store, self.placing)
 
     async def create(self, kind: Kind, obj: Object) -> Object:
         """Create an object."""
@@ -155,14 +161,3 @@ def parse_cluster(obj: Object) -> EdgeCluster | str:
 def paused(obj: Object) -> bool:
     """Whether the object's owner asked the operator to leave it alone."""
     return (obj["metadata"].get("annotations") or {}).get(PAUSED_ANNOTATION) == "true"
-
-
-def alive(obj: Object | None) -> bool:
-    """Whether the object exists and is not being deleted."""
-    return obj is not None and not obj["metadata"].get("deletionTimestamp")
-
-
-def condition(obj: Object | None, kind: str) -> Object:
-    """A condition of an object as it stands; empty if there is none. (For look-ups over many objects: no parsing.)"""
-    conditions = (obj or {}).get("status", {}).get("conditions") or ()
-    return next((one for one in conditions if one.get("type") == kind), {})

@@ -11,9 +11,8 @@ from omnixan_operator.decide import joblife
 from omnixan_operator.decide.dispatch import Waiting
 from omnixan_operator.decide.placement import Need, Offer, has_place
 from omnixan_operator.keys import Key, dispatch_key
-from omnixan_operator.reconcile.context import Context, alive, parse_cluster
-from omnixan_operator.reconcile.offers import offers
-from omnixan_operator.store import OPEN_RUNS_BY_TENANT
+from omnixan_operator.reconcile.context import Context, parse_cluster
+from omnixan_operator.store import OPEN_RUNS_BY_TENANT, alive
 
 
 async def reconcile(ctx: Context, key: Key) -> float | None:
@@ -23,7 +22,7 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
         return None
     cluster = parse_cluster(found)
     if not isinstance(cluster, str):
-        first = _first(ctx, cluster, offers(ctx, cluster))
+        first = _first(ctx, cluster, ctx.offers.of(cluster.metadata.uid))
         if first is not None:
             ctx.queue.add(first)
     return None

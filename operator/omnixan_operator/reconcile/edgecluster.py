@@ -21,7 +21,7 @@ from omnixan_operator.desired.serviceaccount import service_account
 from omnixan_operator.keys import Key
 from omnixan_operator.kinds import Kind, Object
 from omnixan_operator.reasons import Reason
-from omnixan_operator.reconcile.context import Context, alive, condition, parse, parse_cluster, paused
+from omnixan_operator.reconcile.context import Context, parse, parse_cluster, paused
 from omnixan_operator.status import edgecluster as status
 from omnixan_operator.status.edgecluster import Member, Problem, Report, Seen
 from omnixan_operator.status.same import same
@@ -29,6 +29,8 @@ from omnixan_operator.store import (
     DAEMON_SETS_BY_CLUSTER,
     EDGE_NODES_BY_CLUSTER,
     NODES_BY_CLAIM,
+    alive,
+    condition,
     controller_of,
     name_of,
     namespace_of,

@@ -9,9 +9,9 @@ from omnixan_operator.decide.heartbeat import expires_in, pulse
 from omnixan_operator.desired.edgenode import memory_tier
 from omnixan_operator.keys import Key
 from omnixan_operator.kinds import Object
-from omnixan_operator.reconcile.context import Context, alive, parse
+from omnixan_operator.reconcile.context import Context, parse
 from omnixan_operator.status import edgenode as status
-from omnixan_operator.store import controller_of, name_of, uid_of
+from omnixan_operator.store import alive, controller_of, name_of, uid_of
 
 DEFAULT_DURATION = 40.0
 FIELD_MANAGER = "omnixan-operator-tiers"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,12 +28,3 @@ def on_its_way(ctx: Context, cluster: EdgeCluster, run: Object) -> Iterator[None
         if ctx.store.get(kinds.QUANTUM_RUN, namespace_of(run), name_of(run)) is None:
             ctx.queue.add(CLAIMS)
             ctx.queue.add(dispatch_key(cluster.metadata.namespace, cluster.metadata.name))
-
-
-def places(ctx: Context) -> Counter[tuple[str, str]]:
-    """How many runs are on their way, by namespace and node.
-
-    One that the store knows counts as what it is there: the answer to its creation may come after its end, and its end
-    is the last event that wakes anybody for its place.
-    """
-    return Counter(place for name, place in ctx.placing.items() if ctx.store.get(kinds.QUANTUM_RUN, place[0], name) is None)

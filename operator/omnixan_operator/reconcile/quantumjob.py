@@ -31,13 +31,14 @@ from omnixan_operator.keys import Key, key_of
 from omnixan_operator.kinds import Object
 from omnixan_operator.reasons import Reason
 from omnixan_operator.reconcile import afterwards, dispatch, placing, programs, results, silence
-from omnixan_operator.reconcile.context import Context, Unwritten, alive, condition, parse, parse_cluster, paused
-from omnixan_operator.reconcile.offers import offers
+from omnixan_operator.reconcile.context import Context, Unwritten, parse, parse_cluster, paused
 from omnixan_operator.status import conditions
 from omnixan_operator.status import quantumjob as status
 from omnixan_operator.status.same import same
 from omnixan_operator.store import (
     RUNS_BY_JOB,
+    alive,
+    condition,
     controller_of,
     name_of,
     namespace_of,
@@ -304,7 +305,7 @@ def _observe(ctx: Context, live: Object, job: QuantumJob, text: str | NotYet) ->
         now=ctx.now(),
         cluster=cluster,
         tenant=cluster is None or tenancy.takes(cluster, job.metadata.namespace, labels),
-        offers=tuple(offers(ctx, cluster)) if look and cluster is not None else (),
+        offers=ctx.offers.of(cluster.metadata.uid) if look and cluster is not None else (),
         run=run,
         node_gone=node_gone,
         silence=mute,

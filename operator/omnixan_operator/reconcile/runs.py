@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from omnixan_operator import kinds
 from omnixan_operator.keys import Key, job_key_of
-from omnixan_operator.reconcile.context import Context, alive
+from omnixan_operator.reconcile.context import Context
+from omnixan_operator.store import alive
 
 
 async def reconcile(ctx: Context, key: Key) -> float | None:

@@ -10,8 +10,9 @@ from omnixan_operator import kinds
 from omnixan_operator.decide.heartbeat import Pulse, pulse
 from omnixan_operator.decide.joblife import RunSeen, Silence
 from omnixan_operator.kinds import Object
-from omnixan_operator.reconcile.context import Context, condition
+from omnixan_operator.reconcile.context import Context
 from omnixan_operator.reconcile.edgenode import DEFAULT_DURATION
+from omnixan_operator.store import condition
 
 
 def of(ctx: Context, cluster: EdgeCluster, run: RunSeen, job: Object) -> Silence | None:

@@ -13,6 +13,7 @@ from omnixan_operator.apiserver import Known
 from omnixan_operator.desired.common import claim_mark
 from omnixan_operator.keys import CLAIMS, Key
 from omnixan_operator.kinds import Object
+from omnixan_operator.offers import Offers
 from omnixan_operator.queue import WorkQueue
 from omnixan_operator.reconcile import claims
 from omnixan_operator.store import Store
@@ -30,7 +31,8 @@ class World:
         self.lists, self.changed = 0, list[tuple[str, Any]]()
         self.store.put(kinds.EDGE_CLUSTER, cluster_object())
         self.context: Any = SimpleNamespace(
-            store=self.store, queue=self.queue, api=self, plan=None, claims_rest=0.0, monotonic=lambda: 1.0, placing={},
+            store=self.store, queue=self.queue, api=self, plan=None, claims_rest=0.0, offers=Offers(self.store, {}),
+            monotonic=lambda: 1.0,
             apply=self.apply, merge=self.merge, recorder=SimpleNamespace(normal=lambda *_: None),
         )  # fmt: skip
 

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from omnixan.edge_network.api.edgecluster import EdgeCluster
 from omnixan.edge_network.quantum import devices
 from omnixan.edge_network.quantum.emulator.calibration import report
 from omnixan_operator import kinds
 from omnixan_operator.kinds import Object
-from omnixan_operator.reconcile.offers import offers, shots_of
+from omnixan_operator.offers import Offers, shots_of
 from omnixan_operator.store import Store
 
-UID = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
-CLUSTER = EdgeCluster.model_validate(
-    {
-        "metadata": {"name": "ec", "namespace": "omnixan", "uid": UID},
-        "spec": {
-            "nodes": 1,
-            "pools": [
-                {
-                    "name": "p",
-                    "tier": "compute",
-                    "nodeSelector": {"a": "b"},
-                    "qpu": {"backend": "emulator", "device": "lima"},
-                }
-            ],
-        },
-    }
-)
+UID, OTHER = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9", "0a1b2c3d-4e5f-6071-8293-000000000000"
 
 
 class World:
@@ -40,6 +24,7 @@ class World:
     def __init__(self) -> None:
         self.store = Store()
         self.placing: dict[str, tuple[str, str]] = {}
+        self._offers = Offers(self.store, self.placing)
         self._version = 0
 
     def put(self, kind: Any, name: str, spec: Object, status: Object, **metadata: Any) -> None:
@@ -47,8 +32,12 @@ class World:
         meta = {"name": name, "namespace": "omnixan", "uid": name, "resourceVersion": str(self._version)} | metadata
         self.store.put(kind, {"metadata": meta, "spec": spec, "status": status})
 
-    def node(self, name: str, **status: Any) -> None:
-        owner = {"kind": "EdgeCluster", "name": "ec", "uid": UID, "controller": True}
+    def remove(self, kind: Any, name: str) -> None:
+        self._version += 1
+        self.store.remove(kind, "omnixan", name, name, self._version)
+
+    def node(self, name: str, cluster: str = UID, **status: Any) -> None:
+        owner = {"kind": "EdgeCluster", "name": "ec", "uid": cluster, "controller": True}
         ready = {"conditions": [{"type": "Ready", "status": "True", "message": "well"}]}
         self.put(kinds.EDGE_NODE, name, {"tier": "compute"}, ready | status, ownerReferences=[owner])
 
@@ -57,8 +46,7 @@ class World:
         self.put(kinds.QUANTUM_RUN, name, spec, {"state": state} if state else {})
 
     def offers(self) -> dict[str, Any]:
-        context: Any = SimpleNamespace(store=self.store, placing=self.placing)
-        return {offer.node: offer for offer in offers(context, CLUSTER)}
+        return {offer.node: offer for offer in self._offers.of(UID)}
 
 
 def test_a_simulator_and_an_emulator_offer_what_they_are() -> None:
@@ -141,3 +129,58 @@ def test_a_node_that_did_not_change_offers_what_it_did() -> None:
     assert world.offers()["sim"] is first
     world.placing["on-its-way"] = ("omnixan", "sim")
     assert world.offers()["sim"].backlog == 1
+
+
+def test_a_run_that_never_reached_the_api_server_gives_its_place_back() -> None:
+    world = World()
+    world.node("sim", backend="simulator", qubits=8)
+    world.placing["lost"] = ("omnixan", "sim")
+    assert world.offers()["sim"].backlog == 1
+    del world.placing["lost"]
+    assert world.offers()["sim"].backlog == 0
+
+
+def test_a_node_that_left_offers_nothing_and_one_that_came_does() -> None:
+    world = World()
+    world.node("old", backend="simulator", qubits=8)
+    assert set(world.offers()) == {"old"}
+    world.node("new", backend="simulator", qubits=8)
+    world.remove(kinds.EDGE_NODE, "old")
+    assert set(world.offers()) == {"new"}
+
+
+NAMES = st.sampled_from(["a", "b", "c"])
+CHANGES = st.one_of(
+    st.tuples(st.just("node"), NAMES, st.integers(1, 9), st.sampled_from([UID, OTHER])),
+    st.tuples(st.just("gone"), NAMES, st.integers(1, 9), st.just(UID)),
+    st.tuples(st.just("run"), NAMES, st.integers(1, 9), st.just(UID)),
+    st.tuples(st.just("over"), NAMES, st.integers(1, 9), st.just(UID)),
+    st.tuples(st.just("placing"), NAMES, st.integers(1, 9), st.just(UID)),
+    st.tuples(st.just("placed"), NAMES, st.integers(1, 9), st.just(UID)),
+    st.tuples(st.just("look"), NAMES, st.integers(1, 9), st.sampled_from([UID, OTHER])),
+)
+
+
+@given(st.lists(CHANGES, max_size=30))
+def test_what_is_kept_is_what_would_be_made_anew(changes: list[tuple[str, str, int, str]]) -> None:
+    world = World()
+    kept = Offers(world.store, world.placing)
+    for change, node, number, cluster in changes:
+        match change:
+            case "node":
+                calibration = report(devices.load("lima")) if number % 2 else None
+                world.node(node, cluster, backend="emulator", qubits=number, calibration=calibration)
+            case "gone":
+                world.remove(kinds.EDGE_NODE, node)
+            case "run":
+                world.run(f"run-{number}", node, 100 * number)
+            case "over":
+                world.run(f"run-{number}", node, 100 * number, "Succeeded")
+            case "placing":
+                world.placing[f"run-{number}"] = ("omnixan", node)
+            case "placed":
+                world.placing.pop(f"run-{number}", None)
+            case "look":
+                assert kept.of(cluster) == Offers(world.store, world.placing).of(cluster)
+    for cluster in (UID, OTHER):
+        assert kept.of(cluster) == Offers(world.store, world.placing).of(cluster)

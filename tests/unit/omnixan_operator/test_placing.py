@@ -10,6 +10,7 @@ import pytest
 from omnixan_operator import kinds
 from omnixan_operator.keys import CLAIMS, Key, dispatch_key
 from omnixan_operator.kinds import Object
+from omnixan_operator.offers import Offers
 from omnixan_operator.queue import WorkQueue
 from omnixan_operator.reconcile import placing
 from omnixan_operator.store import Store
@@ -25,7 +26,8 @@ def run(state: str = "") -> Object:
 
 
 def context() -> Any:
-    return SimpleNamespace(store=Store(), placing={}, queue=WorkQueue[Key]())
+    store, on_their_way = Store(), dict[str, tuple[str, str]]()
+    return SimpleNamespace(store=store, placing=on_their_way, offers=Offers(store, on_their_way), queue=WorkQueue[Key]())
 
 
 async def woken(queue: WorkQueue[Key]) -> set[Key]:
@@ -35,9 +37,9 @@ async def woken(queue: WorkQueue[Key]) -> set[Key]:
 async def test_nobody_is_woken_for_a_run_that_came_in() -> None:
     ctx = context()
     with placing.on_its_way(ctx, cluster(), run()):
-        assert placing.places(ctx)[PLACE] == 1
+        assert ctx.offers.on_their_way()[PLACE] == 1
         ctx.store.put(kinds.QUANTUM_RUN, run())
-        assert placing.places(ctx)[PLACE] == 0
+        assert ctx.offers.on_their_way()[PLACE] == 0
     assert not len(ctx.queue) and not ctx.placing
 
 
@@ -45,7 +47,7 @@ async def test_a_run_that_is_over_before_its_creation_is_answered_keeps_no_node_
     ctx = context()
     with placing.on_its_way(ctx, cluster(), run()):
         ctx.store.put(kinds.QUANTUM_RUN, run("Succeeded"))
-        assert not placing.places(ctx)[PLACE]  # its end woke the claims: they must find the node idle
+        assert not ctx.offers.on_their_way()[PLACE]  # its end woke the claims: they must find the node idle
     assert not len(ctx.queue)
 
 
