@@ -18,24 +18,28 @@ PAGE = 4096
 class PoolMachine(RuleBasedStateMachine):
     """A model that knows each lease's bytes and counts pages."""
 
+    block = 256 << 10
+
     @initialize(trim=st.sampled_from([None, 0, 300_000]))
     def make(self, trim: int | None) -> None:
-        self.pool = MemoryPooling("2MB", "256KB", trim_threshold=trim)
-        self.free = (2 << 20) // PAGE
+        self.pool = MemoryPooling(8 * self.block, self.block, trim_threshold=trim)
+        self.free = 8 * self.block // PAGE
         self.live: list[tuple[Buffer, int]] = []
         self.views: list[tuple[np.ndarray, int, int]] = []
         self.over: list[Buffer] = []
         self.counter = 0
 
     @rule(
-        size=st.one_of(st.integers(1, 70_000), st.integers(1, 2 << 20), st.integers(0, 8).map(lambda k: 4096 << k)),
+        share=st.one_of(st.floats(0, 0.04), st.floats(0, 1), st.integers(0, 8).map(lambda k: 2.0**-k)),
         tenant=st.sampled_from("ab"),
         zero=st.booleans(),
+        fill=st.booleans(),
     )
-    def acquire(self, size: int, tenant: str, zero: bool) -> None:
+    def acquire(self, share: float, tenant: str, zero: bool, fill: bool) -> None:
+        size = max(1, int(8 * self.block * share))
         pages = -(-size // PAGE)
         try:
-            buffer = self.pool.acquire(size, tenant=tenant, zero=zero)
+            buffer = self.pool.acquire(size, tenant=tenant, zero=zero, fill=fill)
         except PoolExhausted:
             assert pages > self.free
             return
@@ -45,7 +49,7 @@ class PoolMachine(RuleBasedStateMachine):
         mark = self.counter + (100 if tenant == "b" else 0)
         array = buffer.array()
         own = range(101, 201) if tenant == "b" else range(1, 101)
-        found = set(np.unique(array).tolist()) - {0}
+        found = set(np.flatnonzero(np.bincount(array, minlength=256)).tolist()) - {0}
         assert not found if zero else found <= set(own), "another tenant's bytes"
         array[:] = mark
         self.live.append((buffer, mark))
@@ -99,6 +103,16 @@ PoolMachine.TestCase.settings = settings(
 test_a_pool_behaves_like_its_model = PoolMachine.TestCase
 
 
+class HugePoolMachine(PoolMachine):
+    """The same with blocks that have room for huge pages, where the kernel has any."""
+
+    block = 4 << 20
+
+
+HugePoolMachine.TestCase.settings = settings(PoolMachine.TestCase.settings, max_examples=15, stateful_step_count=25)
+test_a_pool_of_huge_pages_behaves_like_its_model = HugePoolMachine.TestCase
+
+
 def test_ten_thousand_requests_of_at_most_what_is_free() -> None:
     random = np.random.default_rng(2026)
     pool = MemoryPooling("16MB", "1MB", trim_threshold="4MB")
@@ -120,6 +134,15 @@ def test_ten_thousand_requests_of_at_most_what_is_free() -> None:
         if whole:
             assert pool.stats().free_bytes == 0
     assert pool.stats().stitched > 100
+
+
+def test_memory_that_is_given_up_is_whole_huge_pages_where_they_are_free() -> None:
+    buddies = Buddies(4, 11)
+    run = buddies.take_run(2048, warm=False)
+    assert run is not None
+    buddies.give(run, warm=True)
+    assert [extent.pages for extent in buddies.cool(700)] == [1024]
+    assert buddies.warm == 1024
 
 
 def test_pages_are_never_given_twice() -> None:

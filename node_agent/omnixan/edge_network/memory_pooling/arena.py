@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from omnixan.edge_network.memory_pooling import kernel
 from omnixan.edge_network.memory_pooling.blocks import Blocks
-from omnixan.edge_network.memory_pooling.buddies import Buddies, Extent, joined
+from omnixan.edge_network.memory_pooling.buddies import HUGE_PAGES, Buddies, Extent, joined
 from omnixan.edge_network.memory_pooling.errors import PoolError
 from omnixan.edge_network.memory_pooling.kernel import PAGE
 from omnixan.edge_network.memory_pooling.owners import Owners
@@ -45,7 +45,7 @@ class Arena:
 
         With `reuse`, memory that others left goes before new memory. With `fill`, all its memory is there at once.
         """
-        warm, cold = self._extents(pages, reuse=reuse)
+        warm, cold = self._extents(pages, reuse=reuse, fill=fill)
         extents = joined([*warm, *cold], self.buddies.top)
         new = sum(extent.pages for extent in cold)
         try:
@@ -81,7 +81,7 @@ class Arena:
         if self.set_aside:
             self.trim(self.set_aside - self.buddies.free + self.buddies.warm)
 
-    def _extents(self, pages: int, *, reuse: bool) -> tuple[list[Extent], list[Extent]]:
+    def _extents(self, pages: int, *, reuse: bool, fill: bool) -> tuple[list[Extent], list[Extent]]:
         """Warm and cold pages for a request."""
         buddies = self.buddies
         small = pages <= 1 << buddies.top
@@ -92,6 +92,9 @@ class Arena:
                 self._give_up_oldest()
                 if small and (run := buddies.take_run(pages, warm=True)):
                     return [run], []
+        if fill and small and self.blocks.huge and (run := self._out_of_huge_pages(pages)):
+            return [run], []
+        if reuse:
             warm, cold = buddies.take_scattered(pages)
             if (len(warm) + len(cold)) * WORTH_STITCHING <= pages:
                 return warm, cold
@@ -104,6 +107,19 @@ class Arena:
             if small and (run := buddies.take_run(pages, warm=True)):
                 return [run], []
         return buddies.take_scattered(pages)
+
+    def _out_of_huge_pages(self, pages: int) -> Extent | None:
+        """The first pages of new huge pages, which cost less than mapping small pieces of warm memory; what is left of them
+        is warm from now on. None if there are none."""
+        whole = self.buddies.take_run(-(-pages // HUGE_PAGES) * HUGE_PAGES, warm=False)
+        if whole is None:
+            return None
+        if not self.blocks.back(whole):
+            self.buddies.give(whole, warm=False)
+            return None
+        self.cold_pages += whole.pages
+        self.buddies.give(Extent(whole.first + pages, whole.pages - pages), warm=True)
+        return Extent(whole.first, pages)
 
     def _give_up_oldest(self) -> None:
         slab = self.idle.pop_oldest()

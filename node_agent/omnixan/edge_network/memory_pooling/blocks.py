@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from omnixan.edge_network.memory_pooling import kernel
 from omnixan.edge_network.memory_pooling.buddies import Extent
 from omnixan.edge_network.memory_pooling.errors import TooScattered
-from omnixan.edge_network.memory_pooling.kernel import PAGE, Mapping, Memfd, Piece
+from omnixan.edge_network.memory_pooling.kernel import PAGE, Backed, Mapping, Memfd, Piece
 
 KEPT_PIECES = 8192
 """Mappings that stitched ranges not in use may take, of the 65,530 that Linux lets a process have."""
@@ -24,6 +24,8 @@ class Blocks:
         self._maps: dict[int, Mapping] = {}
         self._stitched: OrderedDict[tuple[Extent, ...], Mapping] = OrderedDict()
         self._kept = 0
+        self.huge = PAGE << top >= kernel.HUGE
+        """Whether blocks can have huge pages, as far as is known."""
         self.stitches = 0
         """How many ranges were mapped out of several pieces so far."""
 
@@ -48,6 +50,16 @@ class Blocks:
             self._drop_kept(0)
             mapping = kernel.map_pieces(pieces, populate=populate)
         return mapping.address, mapping
+
+    def back(self, extent: Extent) -> bool:
+        """Give memory to pages that have none, in huge pages, of which these are whole ones: all of them, or none."""
+        address = self._map(extent.first >> self._top).address + (extent.first & self._mask) * PAGE
+        backed = kernel.back_with_huge_pages(address, extent.pages * PAGE)
+        if backed is Backed.ALL:
+            return True
+        self.huge = backed is not Backed.NEVER
+        self.punch([extent])
+        return False
 
     def keep(self, extents: Sequence[Extent], mapping: Mapping) -> None:
         """Remember a stitched range that is not in use, for the next request that gets the same pages."""

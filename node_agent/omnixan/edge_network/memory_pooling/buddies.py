@@ -10,6 +10,9 @@ import heapq
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+HUGE_PAGES = 512
+"""Pages of a huge page, to which a buddy of so many is aligned."""
+
 
 class Extent(NamedTuple):
     """`pages` pages from `first` on, all in one block."""
@@ -119,14 +122,16 @@ class Buddies:
             self.give(extent, warm=warm)
 
     def cool(self, pages: int) -> list[Extent]:
-        """Call so many warm free pages cold, or all there are; the caller takes their memory away."""
+        """Call so many warm free pages cold, or all there are; the caller takes their memory away. Some more, where that
+        leaves a huge page whole."""
         cooled: list[Extent] = []
         while pages > 0 and self._warm.pages:
             order = self._warm.largest()
             first, length = self._warm.lowest(order), 1 << order
-            if length > pages:
-                self.give(Extent(first + pages, length - pages), warm=True)
-                length = pages
+            wanted = -(-pages // HUGE_PAGES) * HUGE_PAGES if length >= HUGE_PAGES else pages
+            if length > wanted:
+                self.give(Extent(first + wanted, length - wanted), warm=True)
+                length = wanted
             cooled.append(Extent(first, length))
             pages -= length
         self.give_all(cooled, warm=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import enum
 import errno
 import fcntl
 import mmap
@@ -16,6 +17,8 @@ from omnixan.edge_network.memory_pooling.errors import KernelLacks, TooScattered
 
 PAGE: Final = 4096
 """Bytes of the pool's unit. The processor's own page may not be larger."""
+HUGE: Final = 2 << 20
+"""Bytes of a huge page, to which ranges of addresses are aligned so that they can have some."""
 
 _ADD_SEALS, _GET_SEALS = 1033, 1034
 _SEAL_SEAL, _SEAL_SHRINK, _SEAL_GROW, _SEAL_FUTURE_WRITE = 0x1, 0x2, 0x4, 0x10
@@ -24,7 +27,7 @@ SEALS: Final = _SEAL_SEAL | _SEAL_SHRINK | _SEAL_GROW | _SEAL_FUTURE_WRITE
 
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2
 _MAP_FIXED, _MAP_NORESERVE, _MAP_POPULATE = 0x10, 0x4000, 0x8000
-_POPULATE_WRITE = 23
+_POPULATE_WRITE, _COLLAPSE = 23, 25
 _FAILED = ctypes.c_void_p(-1).value
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -120,10 +123,7 @@ def map_pieces(pieces: Sequence[Piece], *, populate: bool = False) -> Mapping:
     Raises `TooScattered` if that takes more mappings than the process may have.
     """
     length = sum(piece.length for piece in pieces)
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
-    address = _mmap(None, length, 0, flags, -1, 0)  # an address range that nobody else gets, with nothing in it
-    if address == _FAILED:
-        raise _failed("mmap", "raise `ulimit -v`")
+    address = _reserve(length)
     mapping = Mapping(address, length, len(pieces))
     rights, flags = mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED | _MAP_FIXED
     if populate:
@@ -138,6 +138,41 @@ def map_pieces(pieces: Sequence[Piece], *, populate: bool = False) -> Mapping:
             raise _failed("mmap(MAP_FIXED)", "raise `ulimit -v`")
         address += piece.length
     return mapping
+
+
+def _reserve(length: int) -> int:
+    """A range of addresses that nobody else gets, with nothing in it; a large one is aligned to HUGE."""
+    spare = HUGE if length >= HUGE else 0
+    begin = _mmap(None, length + spare, 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE, -1, 0)
+    if begin == _FAILED:
+        raise _failed("mmap", "raise `ulimit -v`")
+    address = int(begin) + -begin % HUGE if spare else int(begin)
+    if before := address - begin:
+        _munmap(begin, before)
+    if after := spare - before:
+        _munmap(address + length, after)
+    return address
+
+
+class Backed(enum.Enum):
+    """What came of asking for huge pages."""
+
+    ALL = "all of the range has memory"
+    PART = "there are too few: a part of it has, or none"
+    NEVER = "this kernel has none for files in memory"
+
+
+def back_with_huge_pages(address: int, length: int) -> Backed:
+    """Have the memory of a range that has none there at once, zeros in huge pages; `address` and `length` in whole ones.
+
+    Whatever the administrator says of huge pages in files (`shmem_enabled`): the kernel, from 6.1 on, takes this call for a
+    decision of its own.
+    """
+    for first in range(address, address + length, HUGE):
+        _memset(first, 0, 1)  # only what has a page is collapsed into a huge one
+    if not _madvise(address, length, _COLLAPSE):
+        return Backed.ALL
+    return Backed.NEVER if ctypes.get_errno() == errno.EINVAL else Backed.PART
 
 
 def populate(address: int, length: int) -> None:

@@ -1,0 +1,97 @@
+"""Memory that is about to be filled: in huge pages where the kernel has them, and no worse off where it has none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from omnixan.edge_network import MemoryPooling
+from omnixan.edge_network.memory_pooling import kernel
+from omnixan.edge_network.memory_pooling.kernel import HUGE, Backed
+
+MIB = 1 << 20
+
+
+def in_huge_pages(address: int) -> int:
+    """Bytes of the mapping at `address` that this process has in huge pages, by the kernel's word."""
+    found = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        first, _, rest = line.partition(" ")
+        if "-" in first and not first.endswith(":"):
+            begin, end = (int(part, 16) for part in first.split("-"))
+            found = begin <= address < end
+        elif found and first == "ShmemPmdMapped:":
+            return int(rest.split()[0]) * 1024
+    return 0
+
+
+def addresses() -> int:
+    """Bytes of addresses that this process has mapped."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * 4096
+
+
+@pytest.fixture
+def pool() -> MemoryPooling:
+    return MemoryPooling("64MB", "16MB", trim_threshold="8MB")
+
+
+def needs_huge_pages() -> None:
+    """Skip on a kernel without them, as the one of a container's host may be."""
+    memfd = kernel.Memfd("probe", HUGE)
+    mapping = kernel.map_whole(memfd)
+    if kernel.back_with_huge_pages(mapping.address, HUGE) is not Backed.ALL:
+        pytest.skip("this kernel has no huge pages for files in memory, or none is free")
+
+
+def test_a_buffer_to_be_filled_is_in_huge_pages_and_zeros(pool: MemoryPooling) -> None:
+    needs_huge_pages()
+    buffer = pool.acquire("8MB", fill=True)
+    assert buffer.address % HUGE == 0
+    assert in_huge_pages(buffer.address) == 8 * MIB == pool.stats().resident_bytes
+    assert not buffer.array().any()
+
+
+def test_small_buffers_share_a_huge_page_and_the_rest_of_it_is_idle(pool: MemoryPooling) -> None:
+    needs_huge_pages()
+    buffers = [pool.acquire("64KB", fill=True, tenant=f"t{number}") for number in range(32)]
+    assert in_huge_pages(buffers[0].address) == 2 * MIB == pool.stats().resident_bytes
+    for number, buffer in enumerate(buffers):
+        assert not buffer.array().any()
+        buffer.array()[:] = number + 1
+    assert [int(buffer.array()[0]) for buffer in buffers] == list(range(1, 33))
+
+
+def test_what_is_left_of_a_huge_page_goes_back_when_it_is_asked_for(pool: MemoryPooling) -> None:
+    buffer = pool.acquire("64KB", fill=True)
+    pool.trim(0)
+    assert pool.stats().idle_bytes == 0
+    assert pool.stats().resident_bytes == 64 << 10
+    assert not buffer.array().any()
+
+
+@pytest.mark.parametrize("answer", [Backed.PART, Backed.NEVER])
+def test_where_there_are_none_it_is_there_all_the_same(
+    pool: MemoryPooling, monkeypatch: pytest.MonkeyPatch, answer: Backed
+) -> None:
+    asked = []
+
+    def none(address: int, length: int) -> Backed:
+        asked.append(length)
+        kernel.zero(address, 1)  # as the kernel leaves it
+        return answer
+
+    monkeypatch.setattr(kernel, "back_with_huge_pages", none)
+    for size in ("64KB", "3MB", "16MB"):
+        with pool.lease(size, fill=True) as buffer:
+            assert pool.stats().resident_bytes - pool.stats().idle_bytes == buffer.nbytes
+    assert len(asked) == (1 if answer is Backed.NEVER else 3)  # a kernel that cannot is asked once
+
+
+def test_ranges_of_addresses_are_aligned_and_leave_nothing_behind() -> None:
+    before = addresses()
+    pools = [MemoryPooling("8MB", "4MB") for _ in range(8)]
+    for one in pools:
+        assert one.acquire("4MB").address % HUGE == 0
+        one.close()
+    assert addresses() < before + 2 * HUGE
