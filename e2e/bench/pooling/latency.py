@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,10 @@ with SegmentServer(sys.argv[1]) as server:
 """
 
 
-def _timed(call: Callable[[], Any], count: int) -> list[int]:
-    """Nanoseconds of each of so many calls."""
+def _timed(call: Callable[[], Any], count: int) -> array[int]:
+    """Nanoseconds of each of so many calls, as plain integers: a list would have each of them allocated in between."""
     clock = time.perf_counter_ns
-    found = [0] * count
+    found = array("q", bytes(8 * count))
     for number in range(count):
         begin = clock()
         call()
@@ -46,7 +47,7 @@ def _timed(call: Callable[[], Any], count: int) -> list[int]:
     return found
 
 
-def _microseconds(series: list[list[int]]) -> dict[str, float]:
+def _microseconds(series: list[array[int]]) -> dict[str, float]:
     """Median over the repeats of each repeat's percentiles."""
     shares = {"p50": 0.5, "p99": 0.99}
     return {
@@ -57,13 +58,13 @@ def _microseconds(series: list[list[int]]) -> dict[str, float]:
 def in_process() -> dict[str, Any]:
     """Microseconds of acquire, release and both, beside an empty timer, and page faults of a touched buffer."""
     pool = MemoryPooling("256MB", "64MB")
-    with pool.lease(SIZE) as buffer:
+    with pool.lease(SIZE, fill=True) as buffer:
         buffer.array()[:] = 1
-    series: dict[str, list[list[int]]] = {"empty timer": [], "acquire": [], "release": [], "acquire and release": []}
+    series: dict[str, list[array[int]]] = {"empty timer": [], "acquire": [], "release": [], "acquire and release": []}
     for _ in range(REPEATS):
         series["empty timer"].append(_timed(lambda: None, CALLS))
         series["acquire and release"].append(_timed(lambda: pool.release(pool.acquire(SIZE)), CALLS))
-        gets, gives = [0] * CALLS, [0] * CALLS
+        gets, gives = array("q", bytes(8 * CALLS)), array("q", bytes(8 * CALLS))
         clock = time.perf_counter_ns
         for number in range(CALLS):
             begin = clock()
@@ -103,13 +104,13 @@ def over_socket() -> dict[str, Any]:
 
 
 def _both(client: SegmentClient) -> dict[str, Any]:
-    series: dict[str, list[list[int]]] = {"empty timer": [], "new": [], "kept": []}
+    series: dict[str, list[array[int]]] = {"empty timer": [], "new": [], "kept": []}
 
     client.acquire("state").release()
     for _ in range(REPEATS):
         series["empty timer"].append(_timed(lambda: None, 1000))
         for name in ("new", "kept"):
-            times = []
+            times = array("q")
             for _ in range(1000):
                 if name == "new":
                     client.forget()
@@ -132,7 +133,7 @@ def _both(client: SegmentClient) -> dict[str, Any]:
 def against_numpy() -> dict[str, Any]:
     """Milliseconds of a buffer that is touched, and of one that is filled, from the pool and from np.empty, interleaved."""
     pool = MemoryPooling("256MB", "64MB")
-    with pool.lease(SIZE) as buffer:
+    with pool.lease(SIZE, fill=True) as buffer:
         buffer.array()[:] = 1
 
     def ours(use: Callable[[np.ndarray], None]) -> None:
@@ -142,11 +143,11 @@ def against_numpy() -> dict[str, Any]:
     def theirs(use: Callable[[np.ndarray], None]) -> None:
         use(np.empty(SIZE, np.uint8))
 
-    def touch(array: np.ndarray) -> None:
-        array[::PAGE] = 1
+    def touch(whole: np.ndarray) -> None:
+        whole[::PAGE] = 1
 
-    def fill(array: np.ndarray) -> None:
-        array.fill(1)
+    def fill(whole: np.ndarray) -> None:
+        whole.fill(1)
 
     found: dict[str, Any] = {}
     for name, use in (("touch", touch), ("fill", fill)):

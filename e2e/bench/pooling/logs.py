@@ -1,4 +1,4 @@
-"""Logs of requests that every allocator replays: which buffer of how many bytes comes, which goes. Seeded; pure."""
+"""Logs of requests that every allocator replays: which buffer of how many bytes comes, which goes. Seeded, or recorded."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def mixed() -> list[tuple[int, int]]:
     return _churn(rng, lambda: int(2 ** rng.uniform(12, 23)))
 
 
+def recorded() -> list[tuple[int, int]]:
+    """What a quantum worker asked for: see `record`."""
+    return read(Path(__file__).with_name("recorded.json"))
+
+
 def _churn(rng: random.Random, size: Callable[[], int]) -> list[tuple[int, int]]:
     """(number, bytes) for a buffer that comes, (number, 0) for one that goes; who goes is drawn among those that live."""
     log: list[tuple[int, int]] = []
@@ -43,6 +48,16 @@ def _churn(rng: random.Random, size: Callable[[], int]) -> list[tuple[int, int]]
             log.append((number, sizes[number]))
             number += 1
     return log
+
+
+def highest(log: list[tuple[int, int]]) -> int:
+    """The most bytes that live at a time."""
+    sizes = dict(entry for entry in log if entry[1])
+    total = most = 0
+    for number, size in log:
+        total += size or -sizes[number]
+        most = max(most, total)
+    return most
 
 
 def write(path: Path, log: list[tuple[int, int]]) -> None:

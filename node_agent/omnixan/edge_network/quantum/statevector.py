@@ -38,8 +38,8 @@ class Memory(Protocol):
 class Buffers(Protocol):
     """Where states get their memory: `MemoryPooling` is one."""
 
-    def lease(self, size: int) -> AbstractContextManager[Memory]:
-        """So many bytes, whatever is in them, until the end of a `with`."""
+    def lease(self, size: int, *, fill: bool) -> AbstractContextManager[Memory]:
+        """So many bytes, whatever is in them, until the end of a `with`; `fill`: all of them are about to be written."""
         ...
 
 
@@ -96,7 +96,7 @@ def _final_state(program: Program, buffers: Buffers | None, log: CircuitLog | No
         pooled: list[Memory] = []
         if buffers is not None and 16 * size >= LEAST_POOLED:
             with suppress(MemoryError):  # a pool that is too small, or full, stops no circuit
-                pooled = [leases.enter_context(buffers.lease(16 * size)) for _ in range(2)]
+                pooled = [leases.enter_context(buffers.lease(16 * size, fill=True)) for _ in range(2)]
         if len(pooled) < 2:
             yield evolve(program)
             return
