@@ -5,7 +5,7 @@ without), `arrow:NAME`, or `free:` (no allocator: every buffer is the beginning 
 filling alone takes). Every buffer is filled. The log is replayed PASSES times, from nothing to nothing; the first pass, in
 which memory is new to everybody, is not counted. Prints JSON: seconds in the allocator and in filling of all counted passes,
 and resident over live at every eighth step with at least a quarter of the highest live sum. Resident is what the process
-has beyond its state before the log: anonymous memory, and the pool's own files.
+has beyond its state before the log, in anonymous memory and in the pool's own files; the most beyond live is printed too.
 """
 
 from __future__ import annotations
@@ -75,16 +75,17 @@ def replay(log: list[tuple[int, int]], name: str) -> dict[str, Any]:
     get, look, give, in_files = _allocator(name)
     give(look(get(4096)).size and get(1))
     highest = logs.highest(log)
-    seconds = 0.0
+    seconds, beyond = 0.0, 0
     ratios: list[float] = []
     gc.collect()
-    before = _anonymous() + in_files()
+    before = _anonymous()  # the pool's own files are counted whole: what it keeps of its beginning is waste like any other
     for number in range(PASSES):
-        passed, seen = _pass(log, get, look, give, lambda: _anonymous() + in_files() - before, highest // 4)
+        passed, seen = _pass(log, get, look, give, lambda: _anonymous() - before + in_files(), highest // 4)
         if number:
             seconds += passed
-            ratios += seen
-    return {"seconds": seconds, "ratios": ratios, "highest": highest}
+            ratios += [held / live for held, live in seen]
+            beyond = max(beyond, *(held - live for held, live in seen))
+    return {"seconds": seconds, "ratios": ratios, "beyond": beyond, "highest": highest}
 
 
 def _pass(
@@ -94,12 +95,12 @@ def _pass(
     give: Callable[[Any], None],
     resident: Callable[[], int],
     enough: int,
-) -> tuple[float, list[float]]:
+) -> tuple[float, list[tuple[int, int]]]:
     live: dict[int, Any] = {}
     sizes: dict[int, int] = {}
     total = 0
     seconds = 0.0
-    ratios: list[float] = []
+    seen: list[tuple[int, int]] = []
     for step, (number, size) in enumerate(log):
         begin = time.perf_counter()
         if size:
@@ -111,10 +112,10 @@ def _pass(
         total += size or -sizes[number]
         sizes[number] = size or sizes[number]
         if step % EVERY == 0 and total >= max(enough, 1):
-            ratios.append(resident() / total)
+            seen.append((resident(), total))
     for number in list(live):
         give(live.pop(number))
-    return seconds, ratios
+    return seconds, seen
 
 
 def main() -> None:
