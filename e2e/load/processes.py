@@ -58,7 +58,11 @@ def cpu_seconds() -> dict[str, float]:
 
 
 class Process:
-    """A Python module as a process, in a log of its own."""
+    """A Python module as a process with a log and a session of its own.
+
+    The kernel shares the processors between sessions, as it does between containers, which have groups of their own; within
+    one it would share them between threads, of which an API server has many.
+    """
 
     def __init__(self, name: str, folder: Path, module: str, *arguments: str, **environment: str) -> None:
         self.name = name
@@ -66,7 +70,12 @@ class Process:
         argv = [sys.executable, "-m", module, *arguments]
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                dying_with_us(argv), env=os.environ | environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL
+                dying_with_us(argv),
+                env=os.environ | environment,
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
 
     @property

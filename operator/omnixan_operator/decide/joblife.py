@@ -113,6 +113,8 @@ class Wait:
     attempts: tuple[Attempt, ...] = ()
     until: datetime | None = None
     """When to look again; None: when something changes."""
+    need: Need | None = None
+    """What a job that is QUEUED needs of a node."""
 
 
 @dataclass(frozen=True)
@@ -241,10 +243,10 @@ def _begin(job: QuantumJob, seen: Observed, before: tuple[Attempt, ...]) -> Step
         return Wait(Reason.TENANT_NOT_ALLOWED, message, analysis, attempts=before)
     queued = "the job waits for its turn: namespaces get free places in the nodes' queues one after another"
     if not seen.turn and may_queue(need, seen.offers):  # most looks end here, and need not find the best node
-        return Wait(Reason.QUEUED, queued, analysis, attempts=before)
+        return Wait(Reason.QUEUED, queued, analysis, attempts=before, need=need)
     choice = _place(need, seen.offers, attempts.failed_on(before))
     if choice.node is None and choice.reason is Reason.QUEUED:
-        return Wait(Reason.QUEUED, queued, analysis, attempts=before)
+        return Wait(Reason.QUEUED, queued, analysis, attempts=before, need=need)
     if choice.node is None:
         return Wait(choice.reason, choice.message, analysis, choice.placement, before)
     last = job.status.run.attempt if job.status.run is not None else 0

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from omnixan.edge_network.api.edgecluster import EdgeCluster
-from omnixan.edge_network.api.quantumjob import Analysis, QuantumJob
+from omnixan.edge_network.api.quantumjob import QuantumJob
 from omnixan_operator import kinds
-from omnixan_operator.decide import joblife
 from omnixan_operator.decide.dispatch import Waiting
 from omnixan_operator.decide.placement import Need, Offer, has_place
 from omnixan_operator.keys import Key, dispatch_key
@@ -28,10 +27,9 @@ async def reconcile(ctx: Context, key: Key) -> float | None:
     return None
 
 
-def enter(ctx: Context, key: Key, job: QuantumJob, cluster: EdgeCluster, analysis: Analysis) -> float:
+def enter(ctx: Context, key: Key, job: QuantumJob, cluster: EdgeCluster, need: Need) -> float:
     """The job waits for its turn; returns for how many seconds it has."""
     meta = job.metadata
-    need = joblife.need_of(job, analysis)
     entry = Waiting(key, meta.namespace, job.spec.priority, meta.creation_timestamp, meta.uid, need)
     return ctx.lines.enter(cluster.metadata.uid, entry, ctx.monotonic())
 

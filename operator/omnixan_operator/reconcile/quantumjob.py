@@ -88,8 +88,8 @@ async def _queue(
 ) -> float | None:
     """Wait for a free place in a node's queue, or take it if it is this job's turn."""
     key = key_of(kinds.QUANTUM_JOB, live)
-    assert seen.cluster is not None and step.analysis is not None
-    waited = dispatch.enter(ctx, key, job, seen.cluster, step.analysis)
+    assert seen.cluster is not None and step.need is not None
+    waited = dispatch.enter(ctx, key, job, seen.cluster, step.need)
     if dispatch.takes_turn(ctx, key, seen.cluster, seen.offers):
         try:
             taken = joblife.next_step(job, replace(seen, turn=True))
