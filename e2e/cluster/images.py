@@ -26,7 +26,7 @@ from e2e.cluster.steps import Steps
 from e2e.cluster.versions import HERE
 
 ROOT = HERE.parent.parent
-SOURCES = (ROOT / "operator/omnixan_operator", ROOT / "node_agent/omnixan", ROOT / "pyproject.toml")
+SOURCES = ("operator/omnixan_operator", "node_agent/omnixan", "pyproject.toml")
 REPOSITORIES = {"operator": "omnixan/operator", "node_agent": "omnixan/node-agent"}
 """Folder of a Dockerfile and of its lock → repository of the image."""
 
@@ -49,29 +49,28 @@ def ensure_images(cluster: Cluster, steps: Steps | None = None) -> Images:
     return images
 
 
-def build_images(docker: Docker, steps: Steps) -> Images:
-    """Both images, built unless the engine has them with the same content."""
+def build_images(docker: Docker, steps: Steps, root: Path = ROOT) -> Images:
+    """Both images of the checkout at `root`, built unless the engine has them with the same content."""
     own_base = bool(docker.env)  # the private engine, which is there because no registry answers
-    tags = {part: _tag(part, own_base) for part in REPOSITORIES}
+    tags = {part: _tag(root, part, own_base) for part in REPOSITORIES}
     with artefact_lock("images"):
         missing = [part for part, tag in tags.items() if not docker.has_image(tag)]
         if missing:
             base = _own_base(docker, steps) if own_base else None
-            with _own_wheel() as wheel:
+            with _own_wheel(root) as wheel:
                 for part in missing:
-                    _build(docker, part, tags[part], base, wheel, steps)
+                    _build(docker, root / part, part, tags[part], base, wheel, steps)
     return Images(operator=tags["operator"], agent=tags["node_agent"])
 
 
-def _tag(part: str, own_base: bool) -> str:
-    folder = ROOT / part
+def _tag(root: Path, part: str, own_base: bool) -> str:
+    folder = root / part
     base = key_of(*SLIM_PACKAGES) if own_base else "debian"
-    content = key_of(folder / "Dockerfile", folder / "requirements.txt", *SOURCES, base)
+    content = key_of(folder / "Dockerfile", folder / "requirements.txt", *(root / source for source in SOURCES), base)
     return f"{REPOSITORIES[part]}:{content}"
 
 
-def _build(docker: Docker, part: str, tag: str, base: str | None, wheel: Path, steps: Steps) -> None:
-    folder = ROOT / part
+def _build(docker: Docker, folder: Path, part: str, tag: str, base: str | None, wheel: Path, steps: Steps) -> None:
     wheels = wheelhouse(part.replace("_", "-"), folder / "requirements.txt", steps)
     context = scratch_folder(part)
     try:
@@ -100,11 +99,11 @@ def _own_base(docker: Docker, steps: Steps) -> str:
 
 
 @contextmanager
-def _own_wheel() -> Iterator[Path]:
+def _own_wheel(root: Path) -> Iterator[Path]:
     """Our own distribution as a wheel; equal sources give equal bytes."""
     scratch = scratch_folder("wheel")
     try:
-        run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", scratch], cwd=ROOT)
+        run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", scratch], cwd=root)
         (wheel,) = scratch.glob("*.whl")
         yield wheel
     finally:

@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from e2e import install, manifests
+from e2e.cluster.images import build_images
+from e2e.cluster.kind import KindCluster
+from e2e.cluster.steps import Steps
 from e2e.faults.field import EDGE_CLUSTER, NAMESPACE, Field, Load
 from e2e.kubectl import eventually, is_true
 
 NEXT = "next"
-"""Tag of the images of the release that is upgraded to. Their content is this one's: no earlier release exists yet."""
+"""Tag of the images of a release after this one. Their content is this one's: it does not exist yet."""
+EARLIER = "a609904"
+"""A commit whose chart and images are upgraded from: as users had it four days and a milestone ago."""
 
 
 @contextmanager
@@ -43,6 +48,30 @@ def next_release(field: Field) -> Iterator[install.Release]:
         )
 
 
+@contextmanager
+def earlier_release(field: Field, revision: str = EARLIER) -> Iterator[install.Release]:
+    """What an earlier commit would have been released as: its chart, its images. Needs the history of the checkout."""
+    assert isinstance(field.cluster, KindCluster), "images of an earlier commit are built for a kind cluster only"
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "earlier"
+        _git("worktree", "add", "--detach", str(tree), revision)
+        try:
+            images = build_images(field.cluster.docker, Steps(), tree)
+            field.cluster.load_image(images.operator, images.agent)
+            yield replace(
+                field.release,
+                chart=tree / install.CHART.relative_to(manifests.ROOT),
+                operator_image=images.operator,
+                agent_image=images.agent,
+            )
+        finally:
+            _git("worktree", "remove", "--force", str(tree))
+
+
+def _git(*arguments: str) -> None:
+    subprocess.run(["git", "-C", str(manifests.ROOT), *arguments], check=True, capture_output=True, timeout=60)
+
+
 def versions(field: Field) -> dict[str, set[str]]:
     """Image tags that run: of operators and of agents."""
     pods = {
@@ -55,12 +84,14 @@ def versions(field: Field) -> dict[str, set[str]]:
     }
 
 
-def change_release(field: Field, tenant: str, to: install.Release, *, jobs: int, layers: int, mark: str) -> dict[str, Any]:
-    """`helm upgrade` to `to` in two steps while jobs run: operators first, agents then; the evidence.
+def change_release(
+    field: Field, tenant: str, before: install.Release, to: install.Release, *, jobs: int, layers: int, mark: str
+) -> dict[str, Any]:
+    """`helm upgrade` from `before`, which is there, to `to` in two steps while jobs run: operators first, agents then.
 
-    In between the new operator runs jobs on the old agents.
+    In between the new operator runs jobs on the old agents. Returns the evidence.
     """
-    agents_before = field.release.agent_image if to is not field.release else _tagged(to.agent_image, NEXT)
+    agents_before = before.agent_image
     load = Load(field, tenant, f"{mark}-a", jobs, layers)
     load.begin()
     replace(to, agent_image=agents_before).install()
@@ -84,10 +115,6 @@ def change_release(field: Field, tenant: str, to: install.Release, *, jobs: int,
 
 def _tag(image: str) -> str:
     return image.rpartition(":")[2]
-
-
-def _tagged(image: str, tag: str) -> str:
-    return f"{image.rpartition(':')[0]}:{tag}"
 
 
 def chart_first_then_clusters(field: Field, tenant: str) -> dict[str, Any]:

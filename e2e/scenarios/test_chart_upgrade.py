@@ -15,7 +15,7 @@ def test_jobs_outlive_an_upgrade(cluster: Any, kubectl: Kubectl, release: Releas
     field.make_edge_cluster()
     try:
         with next_release(field) as following:
-            found = change_release(field, tenant, following, jobs=9, layers=900, mark="up")
+            found = change_release(field, tenant, release, following, jobs=9, layers=900, mark="up")
         assert found["operatorsFirst"] == found["agentsThen"] == {"jobs": 9, "attemptsLost": 0}
     finally:
         release.install()  # what follows runs on the release under test

@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -19,13 +19,16 @@ from e2e.cluster.images import ensure_images
 from e2e.cluster.interface import Cluster
 from e2e.cluster.pypi import helm
 from e2e.cluster.steps import Steps
-from e2e.faults import diagnosis, leaders, loops, nodes, releases
+from e2e.faults import diagnosis, hours, leaders, loops, nodes, releases
 from e2e.faults.field import Field
 from e2e.guest import power_cut
+from e2e.install import Release
 from e2e.kubectl import Kubectl
 
 TENANT = "soak"
 STEADY_SECONDS = "600"
+HOURS_SECONDS = 4000.0
+"""Longer than a token lives, whose hour begins before."""
 
 
 class Ground:
@@ -114,12 +117,39 @@ def _uninstall(ground: Ground, number: int) -> dict[str, Any]:
 
 
 def _upgrades(ground: Ground, number: int) -> dict[str, Any]:
+    """From this release to the next and back; every second time from an earlier one to this and back."""
     field = ground.field
-    field.make_edge_cluster()
+    now = field.release
+    if number % 2:
+        with releases.earlier_release(field) as earlier:
+            earlier.install()
+            field.operators_are_whole()
+            found = _there_and_back(field, earlier, now, f"e{number}")
+            found |= {"from": releases.EARLIER}
+            field.remove_edge_cluster()
+            now.install()
+        return found
     with releases.next_release(field) as following:
-        there = releases.change_release(field, TENANT, following, jobs=24, layers=900, mark=f"u{number}")
-        back = releases.change_release(field, TENANT, field.release, jobs=24, layers=900, mark=f"d{number}")
+        return _there_and_back(field, now, following, f"u{number}")
+
+
+def _there_and_back(field: Field, one: Release, other: Release, mark: str) -> dict[str, Any]:
+    field.make_edge_cluster()
+    there = releases.change_release(field, TENANT, one, other, jobs=24, layers=900, mark=f"{mark}t")
+    back = releases.change_release(field, TENANT, other, one, jobs=24, layers=900, mark=f"{mark}b")
     return {"there": there, "back": back}
+
+
+def _hours(ground: Ground, _number: int) -> dict[str, Any]:
+    usual = replace(ground.field.release, values=())  # tokens of an hour
+    field = replace(ground.field, release=usual)
+    field.release.install()
+    field.operators_are_whole()
+    field.make_edge_cluster()
+    found = hours.stay_ready(field, TENANT, HOURS_SECONDS)
+    field.remove_edge_cluster()
+    ground.field.release.install()
+    return found
 
 
 def _steady(_ground: Ground, _number: int) -> dict[str, Any]:
@@ -175,7 +205,13 @@ PARTS = {
     "failover": Part("a leader is killed, frozen for 60 s, cut off (in turn) while 100 jobs run", 20, _failover),
     "nodes": Part("a node is frozen, cut off, rebooted (in turn) with jobs on it", 3, _nodes),
     "uninstall": Part("every order of uninstalling, in turn", len(releases.ORDERS), _uninstall),
-    "upgrades": Part("chart upgrade there and back with jobs running; operators before agents", 2, _upgrades),
+    "upgrades": Part(
+        "chart upgrade there and back with jobs running, operators before agents: to a next release of the same code, and "
+        "from an earlier commit, in turn",
+        4,
+        _upgrades,
+    ),
+    "hours": Part("agents, operators and jobs while all tokens, of an hour, run out and are replaced", 1, _hours),
     "steady": Part("settled objects: an operator restart and 10 minutes without a write", 1, _steady),
     "load": Part("10,000 jobs, 1,000 EdgeClusters: see e2e/load", 1, _load, report="load-rounds"),
     "faults": Part("thousands of seeds of the fault simulation: see tests/faults", 1, _faults, report="faults-rounds"),
