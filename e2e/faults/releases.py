@@ -63,6 +63,7 @@ def earlier_release(field: Field, revision: str = EARLIER) -> Iterator[install.R
                 chart=tree / install.CHART.relative_to(manifests.ROOT),
                 operator_image=images.operator,
                 agent_image=images.agent,
+                values=(),  # it may not know what this one's chart is set to
             )
         finally:
             _git("worktree", "remove", "--force", str(tree))
