@@ -48,7 +48,7 @@ class Offers:
         self._forget_what_changed()
         if cluster not in self._nodes:
             self._look_at_nodes(cluster)
-        nodes, offers = self._nodes[cluster], self._offers
+        nodes, offers = self._nodes.get(cluster, {}), self._offers
         for place in nodes.keys() - offers.keys():
             offers[place] = self._made(place, nodes[place])
         return tuple([offers[place] for place in nodes])
@@ -86,7 +86,8 @@ class Offers:
                 self._offers.pop(place, None)
             if place not in nodes:
                 self._qualities.pop(place, None)
-        self._nodes[cluster] = nodes
+        if nodes:
+            self._nodes[cluster] = nodes
 
     def _made(self, place: Place, node: Object) -> Offer:
         backlog = self._store.count_by(OPEN_RUNS_BY_NODE, place) + self._counted[place]
