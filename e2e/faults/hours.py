@@ -22,12 +22,13 @@ def stay_ready(field: Field, tenant: str, seconds: float) -> dict[str, Any]:
     """
     begin = time.monotonic()
     restarts = _restarts(field)
+    names = {node["metadata"]["name"] for node in field.kubectl.list("edgenodes", NAMESPACE)}
     looks = jobs = 0
     unready: list[str] = []
     while (passed := time.monotonic() - begin) < seconds:
         nodes = field.kubectl.list("edgenodes", NAMESPACE)
         unready += [f"{passed:.0f} s: {node['metadata']['name']}" for node in nodes if not is_true("Ready")(node)]
-        assert nodes, "the EdgeNodes are gone"
+        assert {node["metadata"]["name"] for node in nodes} == names, f"there were {names}, there are {nodes}"
         looks += 1
         if passed >= jobs * JOB:
             name = f"hour-{jobs}"

@@ -1,15 +1,17 @@
 """A process of its own that replays one log with one allocator: `python -m e2e.bench.pooling.replay LOG ALLOCATOR`.
 
 ALLOCATOR is `numpy` (the C library's, whichever is preloaded), `pool:BYTES` (our pool with that trim threshold, `pool:none`
-without), `arrow:NAME`, or `free:` (no allocator: every buffer is the beginning of one array that is kept, which is what
-filling alone takes). Every buffer is filled. The log is replayed PASSES times, from nothing to nothing; the first pass, in
-which memory is new to everybody, is not counted. Prints JSON: seconds in the allocator and in filling of all counted passes,
-and resident over live at every eighth step with at least a quarter of the highest live sum. Resident is what the process
-has beyond its state before the log, in anonymous memory and in the pool's own files; the most beyond live is printed too.
+without), `arrow:NAME`, or `free:` (no allocator: every buffer is the beginning of one array that is kept, so what is filled
+is mostly in the processor's cache: more than any allocator can reach). Every buffer is filled. The log is replayed PASSES
+times, from nothing to nothing; the first pass, in which memory is new to everybody, is not counted. Prints JSON: seconds in
+the allocator and in filling of all counted passes, resident over live at every seventh step with at least a quarter of the
+highest live sum, and the most that was resident beyond what was live. Resident is what the process has beyond its state
+before the log, in anonymous memory and in the pool's own files.
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import sys
@@ -22,7 +24,8 @@ import numpy as np
 
 from e2e.bench.pooling import logs
 
-EVERY = 8
+EVERY = 7
+"""A recorded log goes in fours (two buffers come, two go): no divisor of it, so that every phase is looked at."""
 PASSES = 4
 
 
@@ -78,13 +81,14 @@ def replay(log: list[tuple[int, int]], name: str) -> dict[str, Any]:
     seconds, beyond = 0.0, 0
     ratios: list[float] = []
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what the C library keeps of the beginning would be taken for memory of the log
     before = _anonymous()  # the pool's own files are counted whole: what it keeps of its beginning is waste like any other
     for number in range(PASSES):
-        passed, seen = _pass(log, get, look, give, lambda: _anonymous() - before + in_files(), highest // 4)
+        passed, seen, beyond_here = _pass(log, get, look, give, lambda: _anonymous() - before + in_files(), highest // 4)
         if number:
             seconds += passed
             ratios += [held / live for held, live in seen]
-            beyond = max(beyond, *(held - live for held, live in seen))
+            beyond = max(beyond, beyond_here)
     return {"seconds": seconds, "ratios": ratios, "beyond": beyond, "highest": highest}
 
 
@@ -95,10 +99,11 @@ def _pass(
     give: Callable[[Any], None],
     resident: Callable[[], int],
     enough: int,
-) -> tuple[float, list[tuple[int, int]]]:
+) -> tuple[float, list[tuple[int, int]], int]:
+    """Seconds, (resident, live) where enough is live, and the most that was resident beyond what was live, at any look."""
     live: dict[int, Any] = {}
     sizes: dict[int, int] = {}
-    total = 0
+    total = beyond = 0
     seconds = 0.0
     seen: list[tuple[int, int]] = []
     for step, (number, size) in enumerate(log):
@@ -111,11 +116,14 @@ def _pass(
         seconds += time.perf_counter() - begin
         total += size or -sizes[number]
         sizes[number] = size or sizes[number]
-        if step % EVERY == 0 and total >= max(enough, 1):
-            seen.append((resident(), total))
+        if step % EVERY == 0:
+            held = resident()
+            beyond = max(beyond, held - total)
+            if total >= enough:
+                seen.append((held, total))
     for number in list(live):
         give(live.pop(number))
-    return seconds, seen
+    return seconds, seen, beyond
 
 
 def main() -> None:

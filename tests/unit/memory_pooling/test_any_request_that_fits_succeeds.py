@@ -23,6 +23,7 @@ class PoolMachine(RuleBasedStateMachine):
     @initialize(trim=st.sampled_from([None, 0, 300_000]))
     def make(self, trim: int | None) -> None:
         self.pool = MemoryPooling(8 * self.block, self.block, trim_threshold=trim)
+        self.most_idle = 8 * self.block if trim is None else trim
         self.free = 8 * self.block // PAGE
         self.live: list[tuple[Buffer, int]] = []
         self.views: list[tuple[np.ndarray, int, int]] = []
@@ -93,6 +94,7 @@ class PoolMachine(RuleBasedStateMachine):
             assert (view == mark).all()
         stats = self.pool.stats()
         assert stats.free_bytes == self.free * PAGE
+        assert stats.idle_bytes <= self.most_idle
         assert stats.leases == len(self.live)
         assert stats.requested_bytes == sum(buffer.nbytes for buffer, _ in self.live)
 

@@ -8,6 +8,8 @@ import pytest
 
 from omnixan.edge_network import MemoryPooling
 from omnixan.edge_network.memory_pooling import kernel
+from omnixan.edge_network.memory_pooling.blocks import DO_WITHOUT
+from omnixan.edge_network.memory_pooling.errors import KernelLacks
 from omnixan.edge_network.memory_pooling.kernel import HUGE, Backed
 
 MIB = 1 << 20
@@ -85,7 +87,42 @@ def test_where_there_are_none_it_is_there_all_the_same(
     for size in ("64KB", "3MB", "16MB"):
         with pool.lease(size, fill=True) as buffer:
             assert pool.stats().resident_bytes - pool.stats().idle_bytes == buffer.nbytes
-    assert len(asked) == (1 if answer is Backed.NEVER else 3)  # a kernel that cannot is asked once
+    assert len(asked) == 1  # looking for what is not there costs
+    buffers = [pool.acquire("512KB", fill=True) for _ in range(DO_WITHOUT + 16 + 1)]  # the first 16 out of idle memory
+    assert pool.stats().used_bytes == len(buffers) * MIB // 2
+    assert len(asked) == (1 if answer is Backed.NEVER else 2)
+
+
+@pytest.mark.parametrize("threshold", ["0", "1MB", "6MB"])
+def test_what_is_left_of_huge_pages_counts_as_idle_and_is_bounded(threshold: str) -> None:
+    pool = MemoryPooling("128MB", "16MB", trim_threshold=threshold)
+    bound = int(threshold.removesuffix("MB")) << 20
+    buffers = []
+    for size in [4096, 65536, MIB + 4096, 3 * MIB + 5, 2 * MIB, 700_000] * 6:
+        buffers.append(pool.acquire(size, fill=True))
+        stats = pool.stats()
+        assert stats.idle_bytes <= bound
+        assert stats.resident_bytes == stats.used_bytes + stats.idle_bytes
+
+
+def test_large_buffers_leave_nothing_of_a_huge_page_over() -> None:
+    pool = MemoryPooling("128MB", "16MB")
+    buffers = [pool.acquire(size, fill=True) for size in [MIB + 4096, 3 * MIB + 5, 2 * MIB, 5 * MIB] * 4]
+    assert pool.stats().idle_bytes == 0
+    assert pool.stats().resident_bytes == sum(-(-buffer.nbytes // 4096) * 4096 for buffer in buffers)
+
+
+def test_a_request_that_fails_on_the_way_takes_nothing(pool: MemoryPooling, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(name: str, length: int) -> object:
+        raise KernelLacks("memfd_create was refused: too many open files", "raise `ulimit -n`")
+
+    with monkeypatch.context() as here:
+        here.setattr("omnixan.edge_network.memory_pooling.blocks.Memfd", refused)
+        for size in ("64KB", "16MB"):
+            with pytest.raises(KernelLacks, match="too many open files"):
+                pool.acquire(size, fill=True)
+    assert pool.stats().free_bytes == 64 * MIB
+    assert not pool.acquire("64MB", fill=True).array()[:: 1 << 20].any()
 
 
 def test_ranges_of_addresses_are_aligned_and_leave_nothing_behind() -> None:

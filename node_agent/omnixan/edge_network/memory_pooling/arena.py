@@ -40,12 +40,13 @@ class Arena:
         """Pages that nobody uses and that have memory."""
         return self.idle.pages + self.buddies.warm
 
-    def grant(self, pages: int, tenant: str, *, reuse: bool, fill: bool = False) -> Slab:
+    def grant(self, pages: int, tenant: str, *, keep: int | None, fill: bool = False) -> Slab:
         """A slab of so many pages (no more than are free).
 
-        With `reuse`, memory that others left goes before new memory. With `fill`, all its memory is there at once.
+        With `keep`, the pages that may be kept idle, memory that others left goes before new memory. With `fill`, all its
+        memory is there at once.
         """
-        warm, cold = self._extents(pages, reuse=reuse, fill=fill)
+        warm, cold = self._extents(pages, keep, fill=fill)
         extents = joined([*warm, *cold], self.buddies.top)
         new = sum(extent.pages for extent in cold)
         try:
@@ -81,20 +82,20 @@ class Arena:
         if self.set_aside:
             self.trim(self.set_aside - self.buddies.free + self.buddies.warm)
 
-    def _extents(self, pages: int, *, reuse: bool, fill: bool) -> tuple[list[Extent], list[Extent]]:
+    def _extents(self, pages: int, keep: int | None, *, fill: bool) -> tuple[list[Extent], list[Extent]]:
         """Warm and cold pages for a request."""
         buddies = self.buddies
         small = pages <= 1 << buddies.top
         if small and (run := buddies.take_run(pages, warm=True)):
             return [run], []
-        if reuse:
+        if keep is not None:
             while buddies.warm < pages and len(self.idle):
                 self._give_up_oldest()
                 if small and (run := buddies.take_run(pages, warm=True)):
                     return [run], []
-        if fill and small and self.blocks.huge and (run := self._out_of_huge_pages(pages)):
-            return [run], []
-        if reuse:
+        if fill and small and (found := self._out_of_huge_pages(pages, keep)):
+            return found
+        if keep is not None:
             warm, cold = buddies.take_scattered(pages)
             if (len(warm) + len(cold)) * WORTH_STITCHING <= pages:
                 return warm, cold
@@ -108,18 +109,42 @@ class Arena:
                 return [run], []
         return buddies.take_scattered(pages)
 
-    def _out_of_huge_pages(self, pages: int) -> Extent | None:
-        """The first pages of new huge pages, which cost less than mapping small pieces of warm memory; what is left of them
-        is warm from now on. None if there are none."""
-        whole = self.buddies.take_run(-(-pages // HUGE_PAGES) * HUGE_PAGES, warm=False)
-        if whole is None:
+    def _out_of_huge_pages(self, pages: int, keep: int | None) -> tuple[list[Extent], list[Extent]] | None:
+        """As `_extents`, of new huge pages, which cost less than to map small pieces of warm memory; None if there are none.
+
+        Up to half of one, the rest of it is warm from then on, for others; of more than one, what makes no whole huge page
+        is cold.
+        """
+        if pages <= HUGE_PAGES // 2 and (keep is None or HUGE_PAGES - pages <= keep):
+            run = self._backed(HUGE_PAGES, HUGE_PAGES)
+            if run is not None:
+                self.buddies.give(Extent(run.first + pages, HUGE_PAGES - pages), warm=True)
+                return [Extent(run.first, pages)], []
+        elif pages >= HUGE_PAGES:
+            whole = pages // HUGE_PAGES * HUGE_PAGES
+            run = self._backed(pages, whole)
+            if run is not None:
+                rest = [Extent(run.first + whole, pages - whole)] if pages > whole else []
+                return [Extent(run.first, whole)], rest
+        return None
+
+    def _backed(self, pages: int, huge: int) -> Extent | None:
+        """`pages` cold neighbours, of which the first `huge` are whole huge pages and have memory now; or None."""
+        if not self.blocks.may_have_huge_pages():
             return None
-        if not self.blocks.back(whole):
-            self.buddies.give(whole, warm=False)
+        run = self.buddies.take_run(pages, warm=False)  # of a buddy that is as large at least, and aligned to its size
+        if run is None:
             return None
-        self.cold_pages += whole.pages
-        self.buddies.give(Extent(whole.first + pages, whole.pages - pages), warm=True)
-        return Extent(whole.first, pages)
+        backed = False
+        try:
+            backed = self.blocks.back(Extent(run.first, huge))
+        finally:
+            if not backed:
+                self.buddies.give(run, warm=False)
+        if not backed:
+            return None
+        self.cold_pages += huge
+        return run
 
     def _give_up_oldest(self) -> None:
         slab = self.idle.pop_oldest()

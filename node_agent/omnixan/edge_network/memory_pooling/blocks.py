@@ -10,6 +10,8 @@ from omnixan.edge_network.memory_pooling.buddies import Extent
 from omnixan.edge_network.memory_pooling.errors import TooScattered
 from omnixan.edge_network.memory_pooling.kernel import PAGE, Backed, Mapping, Memfd, Piece
 
+DO_WITHOUT = 64
+"""Requests that do not ask for huge pages after one for which there were too few."""
 KEPT_PIECES = 8192
 """Mappings that stitched ranges not in use may take, of the 65,530 that Linux lets a process have."""
 
@@ -24,8 +26,8 @@ class Blocks:
         self._maps: dict[int, Mapping] = {}
         self._stitched: OrderedDict[tuple[Extent, ...], Mapping] = OrderedDict()
         self._kept = 0
-        self.huge = PAGE << top >= kernel.HUGE
-        """Whether blocks can have huge pages, as far as is known."""
+        self._huge = PAGE << top >= kernel.HUGE
+        self._not_now = 0
         self.stitches = 0
         """How many ranges were mapped out of several pieces so far."""
 
@@ -51,13 +53,21 @@ class Blocks:
             mapping = kernel.map_pieces(pieces, populate=populate)
         return mapping.address, mapping
 
+    def may_have_huge_pages(self) -> bool:
+        """Whether to ask for some: when there were too few, the next requests do without, for looking costs."""
+        if self._not_now:
+            self._not_now -= 1
+            return False
+        return self._huge
+
     def back(self, extent: Extent) -> bool:
         """Give memory to pages that have none, in huge pages, of which these are whole ones: all of them, or none."""
         address = self._map(extent.first >> self._top).address + (extent.first & self._mask) * PAGE
         backed = kernel.back_with_huge_pages(address, extent.pages * PAGE)
         if backed is Backed.ALL:
             return True
-        self.huge = backed is not Backed.NEVER
+        self._huge = backed is not Backed.NEVER
+        self._not_now = DO_WITHOUT
         self.punch([extent])
         return False
 

@@ -298,8 +298,10 @@ class MemoryPooling:
         arena = self._arena
         if arena.cold_pages - self._checked_at >= CHECK_PAGES or time.monotonic() >= self._next_check:
             self._check_pressure()
-        slab = arena.grant(pages, tenant, reuse=self._trim_pages is not None, fill=fill)
+        slab = arena.grant(pages, tenant, keep=self._trim_pages, fill=fill)
         self._misses += 1
+        if self._trim_pages is not None and arena.kept > self._trim_pages:  # by what is left of a huge page
+            self._trim(arena.kept - self._trim_pages)
         return slab
 
     def _end(self, slab: Slab) -> None:
