@@ -25,6 +25,9 @@ FILES = HERE / "node_image_files"
 REPOSITORY = "omnixan/node"
 SERVER_IMAGES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 PROXY_PROGRAMS = ("/usr/sbin/nft", "/usr/sbin/conntrack")
+PROTOCOLS = "/etc/protocols"
+"""Without it nft prints tcp as 6. kube-proxy, which compares by name, then removes every service it finds already there:
+when it is started again, and once an hour."""
 EXECUTABLE_FOLDERS = ("usr/local/bin", "kind/bin")
 
 
@@ -105,7 +108,7 @@ def _release(scratch: Path, base_tree: Path) -> Path:
         own = _single(names[image], f"/usr/local/bin/{image}", program(image))
         write_archive(server / f"{image}.tar", [own, *_others(names)] if image == "kube-apiserver" else [own])
     proxy = layer({"/usr/local/bin/kube-proxy": program("kube-proxy"), "/tmp": EmptyFolder(0o1777)})
-    libraries = layer(with_libraries(base_tree, PROXY_PROGRAMS))
+    libraries = layer(with_libraries(base_tree, PROXY_PROGRAMS) | {PROTOCOLS: base_tree / PROTOCOLS.lstrip("/")})
     write_archive(server / "kube-proxy.tar", [Image(names["kube-proxy"], (libraries, proxy))])
     for tool in ("kubelet", "kubectl", "kubeadm"):
         shutil.copy(program(tool), server)

@@ -48,12 +48,12 @@ async def test_a_job_gives_what_it_gives_in_this_process(worker, layered):
     assert worker.ready
     circuit = layered(6, 5)
     moments = []
-    before = time.time_ns() // 1000
+    before = time.monotonic_ns() // 1000
     result = await worker.run(SPEC, circuit, on_first_shot=moments.append)
     expected = execute(SPEC, circuit, backend=SimulatorBackend(18))
     assert (result["summary"], result["counts"]) == (expected["summary"], expected["counts"])
     assert len(moments) == 1
-    assert before <= moments[0] <= time.time_ns() // 1000
+    assert before <= moments[0] <= time.monotonic_ns() // 1000
     assert (await worker.run(SPEC, circuit))["counts"] == expected["counts"]  # compiled already
 
 

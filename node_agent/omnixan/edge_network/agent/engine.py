@@ -129,7 +129,7 @@ class Engine:
         on_first_shot: Callable[[float], None],
         keeper: Keeper | None = None,
     ) -> Answer:
-        """Parse and run one job; `on_first_shot` gets seconds since the epoch. ProgramError for whatever fails.
+        """Parse and run one job; `on_first_shot` gets seconds of the monotonic clock. ProgramError for whatever fails.
 
         `on_progress` and `keeper` as `Worker.run` takes them.
         When the call is cancelled, the worker is killed and replaced.

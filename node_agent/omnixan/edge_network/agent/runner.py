@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +22,7 @@ from omnixan.edge_network.agent.metrics import Metrics
 from omnixan.edge_network.agent.outbox import Outbox
 from omnixan.edge_network.agent.outcome import Record, Status
 from omnixan.edge_network.agent.queue import RunQueue, Waiting
+from omnixan.edge_network.agent.run_clock import RunClock
 from omnixan.edge_network.agent.settings import Settings
 from omnixan.edge_network.agent.statekeeper import StateKeeper
 from omnixan.edge_network.api.categories import Category
@@ -45,6 +45,7 @@ class _Current:
     """The run that is being executed."""
 
     waiting: Waiting
+    clock: RunClock
     record: Record
     progress: dict[str, Any] | None = None
     journal: Journal | StateKeeper | None = None
@@ -189,7 +190,8 @@ class Runner:
     async def _one(self, waiting: Waiting) -> None:
         """Execute one run and hand over how it ended."""
         self._idle.clear()
-        current = self._current = _Current(waiting, Record(time.time(), restarts=waiting.restarts))
+        clock = RunClock()
+        current = self._current = _Current(waiting, clock, Record(clock.start, restarts=waiting.restarts))
         task = current.task = asyncio.create_task(self._execute(current))
         reporter = asyncio.create_task(self._report(current))
         try:
@@ -222,7 +224,8 @@ class Runner:
             # Written before it begins: if the agent ends because of it, the next one shall know.
             if not await self._memory.put_run(item, begun=True, restarts=waiting.restarts, logged=logged):
                 await self._write(current)
-            record.start = time.time()
+            current.clock = RunClock()
+            record.start = current.clock.start
         status: Status
         try:
             run = QuantumRun.model_validate(item)
@@ -236,11 +239,11 @@ class Runner:
 
     async def _ended(self, run: QuantumRun, current: _Current) -> Status:
         """Execute a run and return its final status, whatever happens."""
-        record = current.record
+        record, clock = current.record, current.clock
 
-        def first_shot(moment: float) -> None:
-            record.first_shot = moment
-            self._metrics.first_shot_seconds.observe(max(0.0, moment - record.start))
+        def first_shot(steady: float) -> None:
+            record.first_shot = clock.at(steady)
+            self._metrics.first_shot_seconds.observe(record.first_shot - record.start)
             current.news.set()
 
         def progress(news: dict[str, Any], shots: int) -> None:
@@ -275,18 +278,18 @@ class Runner:
                 elif checkpoint is not None and checkpoint.statevector:
                     current.journal = await self._memory.circuit_state(uid, checkpoint, resumed)
                 answer = await self._engine.execute(run.spec, progress, first_shot, current.journal)
-            record.completion = time.time()
+            record.completion = clock.now()
             usage = answer.usage | {"shots": answer.usage["shots"] + current.wasted}
             return outcome.succeeded(record, answer.result, usage)
         except TimeoutError:
-            record.completion = time.time()
+            record.completion = clock.now()
             return outcome.timed_out(record, limit)
         except ProgramError as error:
-            record.completion = time.time()
+            record.completion = clock.now()
             return outcome.failed(record, error.category, error.reason, error.message, error.line)
         except Exception as error:  # a mistake of ours must not take the other runs with it
             log.exception("run %s", run.metadata.name)
-            record.completion = time.time()
+            record.completion = clock.now()
             return outcome.failed(record, Category.BACKEND_ERROR, "AgentError", f"the agent failed: {error!r}")
 
     def _prepare_next(self) -> None:

@@ -151,8 +151,8 @@ class Worker:
         """Run one job (`execute.execute`) after those that were asked for before it, and return its result.
 
         `spec` as in the manifest, with `execution.seed`; `circuit` is its parsed program, None for an algorithm.
-        `on_first_shot` gets the moment sampling starts in microseconds since the epoch, `on_progress` also how many shots
-        the loop's evaluations have taken. With a `keeper` the loop of an algorithm goes on where its log ends,
+        `on_first_shot` gets the moment sampling starts, in microseconds of the monotonic clock, `on_progress` also how
+        many shots the loop's evaluations have taken. With a `keeper` the loop of an algorithm goes on where its log ends,
         and a circuit from its last state.
         ProgramError as `execute` raises it; BACKEND_ERROR with reason WorkerDied if the process ended. A call that is
         cancelled, as by a timeout, kills the worker.

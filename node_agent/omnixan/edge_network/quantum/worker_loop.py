@@ -10,7 +10,7 @@ Runs in a process forked by the fork server. The protocol (frames of `frames`):
        "every": k | null, "seconds": s}}  {"piece": base64 of records}*n       (of a circuit's state or a loop's evaluations)
     ← {"id": i, "resumed": {fingerprint, evaluations, length, shots, problem}}?
       {"id": i, "records": base64, "shots": of all evaluations so far, "wait": bool}*   → {"kept": true} where it waits
-      {"id": i, "progress": {…}, "shots": n}*  {"id": i, "firstShot": microseconds since the epoch}?
+      {"id": i, "progress": {…}, "shots": n}*  {"id": i, "firstShot": microseconds, monotonic}?
       {"id": i, "result": {…}} | {"id": i, "error": {category, reason, message}}
 
 With a pool, "pool" is added to `ready`, to progress and to every last answer: the fields of `PoolStats`, or {"refused":
@@ -137,7 +137,7 @@ def _run(
             _send(connection, {"id": number, "progress": progress, "shots": shots, **states.report()})
 
     def on_first_shot() -> None:
-        _send(connection, {"id": number, "firstShot": time.time_ns() // 1000})
+        _send(connection, {"id": number, "firstShot": time.monotonic_ns() // 1000})
 
     try:
         kept = _kept(connection, request)
