@@ -34,7 +34,9 @@ def test_services_are_reached_after_kube_proxy_found_its_own_rules_on_a_node(clu
         return re.search(FULL_SYNCS, metrics, re.MULTILINE) is not None
 
     before = services()
-    address = kubectl.get("service", "kubernetes", "default")["spec"]["clusterIP"]
+    service = kubectl.get("service", "kubernetes", "default")
+    assert service is not None
+    address = service["spec"]["clusterIP"]
     assert f"{address} . tcp . 443" in before
     (proxy,) = proxies()
     kubectl.delete("pod", proxy["metadata"]["name"], namespace="kube-system")
