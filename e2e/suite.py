@@ -21,7 +21,9 @@ from e2e.cluster.process import CommandError, dying_with_us
 from e2e.cluster.versions import PROJECTS
 
 BIN = Path(sys.executable).parent
-OPERATOR_TESTS = "tests/api/omnixan_operator"
+API_TESTS = "tests/api"
+WAITING = {"test-operator": f"{API_TESTS}/omnixan_operator", "test-agent": f"{API_TESTS}/agent"}
+"""The API tests that mostly wait: for leases to end, tokens to run out, an API server to be away."""
 
 
 @dataclass
@@ -113,9 +115,9 @@ def main() -> None:
     warm = _programs_are_built()
     cluster = threading.Thread(target=_raise_cluster, args=(suite,))
     cluster.start()
-    # The operator's tests mostly wait: for it, for leases to end. The simulation needs a processor and no time of its own.
+    # Some API tests mostly wait. The simulation needs a processor and no time of its own.
     # Both go on beside the others, at once if nothing has to be compiled.
-    operator, faults = (_operator(), _faults()) if warm else (None, None)
+    waiting, faults = (_waiting(), _faults()) if warm else ([], None)
     suite.run(
         "lint",
         _python("ruff", "check", "."),
@@ -128,10 +130,11 @@ def main() -> None:
     )
     suite.run("test-unit", _python("pytest", "tests/unit", "tests/crash", "-q"))
     _wait_for_the_api_server()
-    operator = operator or _operator()
-    suite.run("test-api", _python("pytest", "tests/api", "-q", f"--ignore={OPERATOR_TESTS}"))
+    waiting = waiting or _waiting()
+    suite.run("test-api", _python("pytest", API_TESTS, "-q", *(f"--ignore={folder}" for folder in WAITING.values())))
     suite.run("test-guest", ["nice", "-n", "10", *_python("pytest", "tests/guest", "-q", "--durations=3")])
-    operator.join(suite)
+    for part in waiting:
+        part.join(suite)
     cluster.join()
     faults = faults or _faults()
     suite.run("test-e2e", _python("pytest", "e2e/scenarios", "-v", "--durations=10"))
@@ -140,8 +143,8 @@ def main() -> None:
     raise SystemExit(suite.close())
 
 
-def _operator() -> Behind:
-    return Behind("test-operator", _python("pytest", OPERATOR_TESTS, "-q", "--durations=5"))
+def _waiting() -> list[Behind]:
+    return [Behind(name, _python("pytest", folder, "-q", "--durations=5")) for name, folder in WAITING.items()]
 
 
 def _faults() -> Behind:

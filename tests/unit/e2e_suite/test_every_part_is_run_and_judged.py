@@ -10,7 +10,7 @@ import pytest
 from e2e import suite
 from e2e.suite import Suite
 
-PARTS = ("lint", "test-unit", "test-api", "test-operator", "test-guest", "test-e2e", "test-faults")
+PARTS = ("lint", "test-unit", "test-api", "test-operator", "test-agent", "test-guest", "test-e2e", "test-faults")
 
 
 @pytest.fixture(params=[True, False], ids=["warm", "cold"])
@@ -52,6 +52,7 @@ def test_all_is_run_once(played: Path, capsys: pytest.CaptureFixture[str]) -> No
         "tests/unit",
         "tests/api -q",
         "tests/api/omnixan_operator -q",
+        "tests/api/agent -q",
         "tests/guest",
         "tests/faults",
         "e2e/scenarios",
@@ -61,7 +62,13 @@ def test_all_is_run_once(played: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize(
     ("word", "part"),
-    [("mypy", "lint"), ("tests/unit", "test-unit"), ("tests/faults", "test-faults"), ("cluster", "cluster")],
+    [
+        ("mypy", "lint"),
+        ("tests/unit", "test-unit"),
+        ("tests/api/agent -q", "test-agent"),
+        ("tests/faults", "test-faults"),
+        ("cluster", "cluster"),
+    ],
 )
 def test_what_fails_is_named_and_the_rest_is_run(
     played: Path, capsys: pytest.CaptureFixture[str], word: str, part: str
