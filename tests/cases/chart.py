@@ -16,6 +16,8 @@ CHART = ROOT / "charts/omnixan-edge"
 RELEASE = "omnixan-edge"
 NAMESPACE = "omnixan-system"
 KUBERNETES = "1.36.0"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The same values in an eighth of the time, where there is libyaml."""
 Manifest = dict[str, Any]
 
 
@@ -50,7 +52,7 @@ def render(
 
     Values are given as for `--set`. Raises HelmError.
     """
-    return [m for m in yaml.safe_load_all(_rendered(namespace, values, kubernetes, served)) if m]
+    return [m for m in yaml.load_all(_rendered(namespace, values, kubernetes, served), LOADER) if m]
 
 
 def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
