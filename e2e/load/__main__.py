@@ -16,10 +16,14 @@ from typing import Any
 
 from e2e.bench.figures import OUT, machine
 from e2e.cluster.steps import Steps
-from e2e.load import clusters, jobs
+from e2e.load import clusters, jobs, tenants
 from e2e.load.scale import SMALL, Scale
 
-PARTS: dict[str, Callable[[Scale, Steps], dict[str, Any]]] = {"jobs": jobs.run, "clusters": clusters.run}
+PARTS: dict[str, Callable[[Scale, Steps], dict[str, Any]]] = {
+    "jobs": jobs.run,
+    "clusters": clusters.run,
+    "tenants": tenants.run,
+}
 
 
 def run(parts: list[str], scale: Scale, steps: Steps) -> dict[str, Any]:
@@ -50,7 +54,9 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     """Parse the options, run, print, write."""
     parser = argparse.ArgumentParser(prog="python -m e2e.load", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="jobs (with restart and changes), clusters (both)")
+    parser.add_argument(
+        "parts", nargs="*", choices=[*PARTS, []], help="jobs (with restart and changes), clusters, tenants (all)"
+    )
     parser.add_argument("--small", action="store_true", help="300 jobs on 20 nodes, 30 EdgeClusters")
     parser.add_argument("--output", choices=["table", "json"], default="table")
     parser.add_argument("--save", action="store_true", help="write docs/figures/soak/load.json and load.md")

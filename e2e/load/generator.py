@@ -86,12 +86,12 @@ class Generator:
 
     async def jobs(self, bar: Bar | None = None) -> float:
         """All jobs of the load, at its rate; the seconds that it took."""
+        return await self.submit([job(number, self._scale) for number in range(self._scale.jobs)], self._scale.rate, bar)
 
-        async def one(number: int) -> None:
-            await self._create(JOBS, *job(number, self._scale))
-
-        numbers = range(self._scale.jobs)
-        return await self.at_rate(self._scale.rate, [lambda n=n: one(n) for n in numbers], bar)  # type: ignore[misc]
+    async def submit(self, jobs: Iterable[tuple[str, Object]], rate: float, bar: Bar | None = None) -> float:
+        """Jobs, each with its namespace, so many a second (0: as fast as answers come); the seconds that it took."""
+        tasks = [lambda one=one: self._create(JOBS, *one) for one in jobs]
+        return await self.at_rate(rate, tasks, bar)
 
     async def _create(self, resource: Resource, namespace: str, body: Object) -> Object:
         """Create an object; what got no answer is tried again, and may be there by then."""

@@ -25,6 +25,8 @@ class Scale:
     """Distinct programs among the jobs."""
     nodes: int = 100
     tenants: int = 10
+    few: int = 10
+    """Jobs of a tenant that comes late, in the part about two tenants; the other one has all `jobs`."""
     rate: float = 40.0
     """Jobs created a second."""
     changes: int = 300

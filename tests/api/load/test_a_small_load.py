@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from e2e.cluster.steps import Steps
-from e2e.load import clusters, jobs
+from e2e.load import clusters, jobs, tenants
 from e2e.load.scale import Scale
 
 TINY = Scale(jobs=30, programs=15, nodes=5, tenants=2, rate=20, changes=10, watched=2, clusters=10)
@@ -31,3 +32,9 @@ def test_edge_clusters_get_ready() -> None:
     found = clusters.run(TINY, Steps(quiet=True))
     assert found["writes"]["operator"]["patch nodes"] == TINY.clusters
     assert row(found, "until all are Ready") > 0
+
+
+def test_a_tenant_with_three_jobs_does_not_wait_for_forty_of_another() -> None:
+    found = tenants.run(replace(TINY, jobs=40, few=3), Steps(quiet=True))
+    before, meanwhile = (found["jobs"][name] for name in ("complete when the other came", "complete meanwhile"))
+    assert meanwhile < (40 - before) / 2, found
