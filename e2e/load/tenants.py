@@ -10,7 +10,7 @@ from typing import Any
 from e2e.bench.figures import noted, verdict
 from e2e.cluster.steps import Steps
 from e2e.load.figures import total
-from e2e.load.generator import Generator, Object
+from e2e.load.generator import Generator
 from e2e.load.plane import Plane, loaded_plane
 from e2e.load.processes import LoadError, Operator, surroundings
 from e2e.load.progress import Bar
@@ -39,8 +39,9 @@ def run(scale: Scale, steps: Steps) -> dict[str, Any]:
 
 
 async def _tenants(scale: Scale, steps: Steps, plane: Plane, operator: Operator) -> dict[str, Any]:
-    many = [_of(MANY, number, scale) for number in range(scale.jobs)]
-    few = [_of(FEW, number, scale) for number in range(scale.few)]
+    many = [(tenant(MANY), job(number, scale)[1]) for number in range(scale.jobs)]
+    others = dataclasses.replace(scale, seed=scale.seed + 1)  # programs that nobody has analysed yet
+    few = [(tenant(FEW), job(number, others)[1]) for number in range(scale.few)]
     async with Generator(plane.generator, scale) as generator:
         with steps.step(f"{scale.nodes} nodes"):
             await generator.machines([f"node-{number:04d}" for number in range(scale.nodes)])
@@ -71,11 +72,6 @@ async def _tenants(scale: Scale, steps: Steps, plane: Plane, operator: Operator)
         "jobsPerSecond": round(rate, 2),
         "nodes": scale.nodes,
     }
-
-
-def _of(owner: int, number: int, scale: Scale) -> tuple[str, Object]:
-    """A job of the load in the namespace of one of the two."""
-    return tenant(owner), job(number, scale)[1]
 
 
 async def _complete(operator: Operator) -> int:

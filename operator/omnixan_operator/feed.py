@@ -48,8 +48,8 @@ class Feed:
     def _begin(self) -> None:
         """Reconcile everything once, and from now on what changes."""
         if self._working:
-            for key in everything(self._store):
-                self._queue.add(key)
+            for wake in everything(self._store):
+                self._queue.add(*wake)
 
     @property
     def _working(self) -> bool:
@@ -98,8 +98,8 @@ class Feed:
         if change is None:
             return False
         if self._working:
-            for key, after in wakes(change, self._store):
-                self._queue.add(key, after)
+            for wake in wakes(change, self._store):
+                self._queue.add(*wake)
         return True
 
 

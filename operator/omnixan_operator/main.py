@@ -32,6 +32,7 @@ from omnixan_operator.reconcile.context import Context
 from omnixan_operator.resync import Resync
 from omnixan_operator.settings import Settings, SettingsError, from_environment
 from omnixan_operator.store import Store
+from omnixan_operator.triggers import analysed
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ async def run(settings: Settings) -> None:
     ballot = ApiServer(configuration, metrics)
     elector = Elector(ballot, settings.namespace, identity(settings.pod_name), metrics, fit=lambda: feed.started)
     api = ApiServer(configuration, metrics, elector.may_write)
-    analyzer = Analyzer(settings.analyzer_socket, queue.add, metrics, time.monotonic)
+    analyzer = Analyzer(settings.analyzer_socket, lambda key: queue.add(*analysed(key)), metrics, time.monotonic)
     recorder = Recorder(api, metrics, settings.pod_name, time.monotonic)
     resync = Resync(api, store, feed, metrics)
     ctx = Context(settings, store, feed, queue, api, analyzer, recorder, metrics, lambda: datetime.now(UTC), time.monotonic)

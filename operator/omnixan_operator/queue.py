@@ -1,5 +1,8 @@
 """A work queue as controllers need it: a key waits once, is in one worker's hands at a time, and comes back later.
 
+A key may wait in a flow (the namespace of a new job): what is in a flow gets every second hand-out, the flows in turn.
+So ten thousand new jobs of one tenant hold up neither the work that is under way nor the ten of another.
+
 `Schedule` is the logic, without an event loop and with the clock as an argument; `WorkQueue` is the same for asyncio.
 """
 
@@ -32,41 +35,62 @@ class Taken(Generic[K]):
     waited: float
 
 
+Flow = Hashable
+"""What the keys have in common that wait for each other."""
+
+
 class Schedule(Generic[K]):
     """Which key is worked on when. Invariants, whatever the order of calls:
 
     - a key is handed out to one worker at a time;
     - a key added at any time is handed out at least once afterwards;
-    - a key that waits is not handed out twice, however often it was added.
+    - a key that waits is not handed out twice, however often it was added;
+    - of keys that wait, those without a flow get every second hand-out at least, and the flows the others in turn.
     """
 
     def __init__(self, jitter: Callable[[], float] = random.random) -> None:
         self._jitter = jitter
-        self._ready: OrderedDict[K, float] = OrderedDict()
-        self._active: set[K] = set()
-        self._again: dict[K, float] = {}
-        self._due: dict[K, float] = {}
+        self._pressing: OrderedDict[K, float] = OrderedDict()
+        """Keys without a flow, and since when each is due."""
+        self._flows: OrderedDict[Flow, OrderedDict[K, float]] = OrderedDict()
+        """The same of each flow that has any; the flow whose turn is next comes first."""
+        self._flow_of: dict[K, Flow] = {}
+        """Of the keys that wait in one."""
+        self._flow_is_next = False
+        self._active: dict[K, Flow | None] = {}
+        """Keys in a worker's hands, and the flow that each waited in."""
+        self._again: dict[K, tuple[float, Flow | None]] = {}
+        self._due: dict[K, tuple[float, Flow | None]] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._order = 0
         self._failures: dict[K, int] = {}
 
     def __len__(self) -> int:
         """Keys that are due now and wait for a worker."""
-        return len(self._ready) + len(self._again)
+        return len(self._pressing) + len(self._flow_of) + len(self._again)
 
-    def add(self, key: K, now: float) -> None:
-        """`key` is due. A delayed addition of it is superseded."""
+    def add(self, key: K, now: float, flow: Flow | None = None) -> None:
+        """`key` is due, in a flow or without one. A delayed addition of it is superseded; one without a flow counts more."""
         self._due.pop(key, None)
         if key in self._active:
-            self._again.setdefault(key, now)
-        elif key not in self._ready:
-            self._ready[key] = now
+            since, before = self._again.get(key, (now, flow))
+            self._again[key] = since, None if before is None else flow
+        elif key in self._flow_of:
+            if flow is None:
+                self._pressing[key] = self._leave_flow(key)
+        elif key not in self._pressing:
+            self._wait(key, now, flow)
 
-    def add_at(self, key: K, due: float) -> None:
-        """`key` is due at `due`; of several such times the earliest counts, and a key that is due already stays so."""
-        if key in self._ready or key in self._again or self._due.get(key, due + 1) <= due:
+    def add_at(self, key: K, due: float, flow: Flow | None = None) -> None:
+        """`key` is due at `due`; of several such times the earliest counts, and a key that is due already stays so.
+
+        A key that its worker wants to have again comes back into the flow it was taken from.
+        """
+        if key in self._pressing or key in self._flow_of or key in self._again:
             return
-        self._due[key] = due
+        if key in self._due and self._due[key][0] <= due:
+            return
+        self._due[key] = due, flow if flow is not None else self._active.get(key)
         self._order += 1
         heapq.heappush(self._heap, (due, self._order, key))
 
@@ -82,31 +106,55 @@ class Schedule(Generic[K]):
         self._failures.pop(key, None)
 
     def take(self, now: float) -> Taken[K] | None:
-        """The key that has been due longest and is in nobody's hands, or None."""
+        """The key whose turn it is, of those that are due and in nobody's hands, or None."""
         self._promote(now)
-        if not self._ready:
+        if self._flows and (self._flow_is_next or not self._pressing):
+            flow = next(iter(self._flows))
+            key = next(iter(self._flows[flow]))
+            since = self._leave_flow(key)
+            if flow in self._flows:
+                self._flows.move_to_end(flow)
+            self._active[key] = flow
+        elif self._pressing:
+            key, since = self._pressing.popitem(last=False)
+            self._active[key] = None
+        else:
             return None
-        key, since = self._ready.popitem(last=False)
-        self._active.add(key)
+        self._flow_is_next = self._active[key] is None
         return Taken(key, max(0.0, now - since))
 
     def done(self, key: K) -> None:
         """The worker that took `key` is through with it."""
-        self._active.discard(key)
-        since = self._again.pop(key, None)
-        if since is not None:
-            self._ready[key] = since
+        self._active.pop(key, None)
+        again = self._again.pop(key, None)
+        if again is not None:
+            self._wait(key, *again)
 
     def next_due(self) -> float | None:
         """When the next delayed key is due; None if none waits."""
-        while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
+        while self._heap and self._due.get(self._heap[0][2], (None,))[0] != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
+
+    def _wait(self, key: K, since: float, flow: Flow | None) -> None:
+        if flow is None:
+            self._pressing[key] = since
+        else:
+            self._flows.setdefault(flow, OrderedDict())[key] = since
+            self._flow_of[key] = flow
+
+    def _leave_flow(self, key: K) -> float:
+        """Take a key out of its flow; since when it was due."""
+        flow = self._flow_of.pop(key)
+        since = self._flows[flow].pop(key)
+        if not self._flows[flow]:
+            del self._flows[flow]
+        return since
 
     def _promote(self, now: float) -> None:
         while (due := self.next_due()) is not None and due <= now:
             key = heapq.heappop(self._heap)[2]
-            self.add(key, due)
+            self.add(key, *self._due[key])
 
 
 class WorkQueue(Generic[K]):
@@ -125,13 +173,13 @@ class WorkQueue(Generic[K]):
     def __len__(self) -> int:
         return len(self._schedule)
 
-    def add(self, key: K, after: float = 0.0) -> None:
-        """`key` is due now, or in `after` seconds."""
+    def add(self, key: K, after: float = 0.0, flow: Flow | None = None) -> None:
+        """`key` is due now, or in `after` seconds; with a flow it waits behind what is in that already."""
         now = asyncio.get_running_loop().time()
         if after > 0:
-            self._schedule.add_at(key, now + after)
+            self._schedule.add_at(key, now + after, flow)
         else:
-            self._schedule.add(key, now)
+            self._schedule.add(key, now, flow)
         self._wake_one()
 
     def failed(self, key: K) -> float:

@@ -32,10 +32,11 @@ PROGRESS_DELAY = 2.0
 
 
 class Wake(NamedTuple):
-    """A key to reconcile, in `after` seconds."""
+    """A key to reconcile, in `after` seconds; in a flow if many more of its kind may come at once."""
 
     key: Key
     after: float = 0.0
+    flow: str | None = None
 
 
 def wakes(change: Change, store: Store) -> Iterator[Wake]:
@@ -44,15 +45,26 @@ def wakes(change: Change, store: Store) -> Iterator[Wake]:
         yield found if isinstance(found, Wake) else Wake(found)
 
 
-def everything(store: Store) -> Iterator[Key]:
+def everything(store: Store) -> Iterator[Wake]:
     """All keys: what is reconciled after the start."""
-    yield CLAIMS
+    yield Wake(CLAIMS)
     for kind in (kinds.EDGE_CLUSTER, kinds.EDGE_NODE, kinds.QUANTUM_JOB, kinds.QUANTUM_RUN):
         for place in store.places(kind):
-            yield Key(kind.name, *place)
+            key = Key(kind.name, *place)
+            yield _in_turn(key) if kind is kinds.QUANTUM_JOB else Wake(key)
 
 
-def _edge_cluster(change: Change, store: Store) -> Iterable[Key]:
+def analysed(job: Key) -> Wake:
+    """A job whose program was analysed: behind those of its namespace of which that is true, not behind all new ones."""
+    return Wake(job, flow=f"{job.namespace}, analysed")
+
+
+def _in_turn(job: Key) -> Wake:
+    """A job that waits behind other jobs of its namespace: nothing is known to have happened that is about it alone."""
+    return Wake(job, flow=job.namespace)
+
+
+def _edge_cluster(change: Change, store: Store) -> Iterable[Key | Wake]:
     obj = change.object
     yield key_of(kinds.EDGE_CLUSTER, obj)
     if _wish(change.old) == _wish(change.new):
@@ -62,7 +74,7 @@ def _edge_cluster(change: Change, store: Store) -> Iterable[Key]:
 
 
 def _wish(obj: Object | None) -> Any:
-    """What of an EdgeCluster others depend on: not its status.
+    """What people say in an object: not its status.
 
     Of its spec also the generation: a spec that was changed and changed back unseen is to be looked at anew.
     """
@@ -100,7 +112,7 @@ def _claim(node: Object | None) -> str | None:
     return None if node is None else node["metadata"].get("labels", {}).get(CLAIM_LABEL)
 
 
-def _namespace(change: Change, store: Store) -> Iterable[Key]:
+def _namespace(change: Change, store: Store) -> Iterable[Key | Wake]:
     yield from _jobs(job for job in store.find(OPEN_JOBS_BY_NAMESPACE, name_of(change.object)) if not _placed(job))
     if _level(change.old) != _level(change.new):
         for cluster in store.all(kinds.EDGE_CLUSTER):
@@ -113,7 +125,7 @@ def _level(namespace: Object | None) -> str | None:
     return None if namespace is None else (namespace["metadata"].get("labels") or {}).get(ENFORCE_LABEL)
 
 
-def _edge_node(change: Change, store: Store) -> Iterable[Key]:
+def _edge_node(change: Change, store: Store) -> Iterable[Key | Wake]:
     obj = change.object
     yield key_of(kinds.EDGE_NODE, obj)
     owner = controller_of(obj)
@@ -153,8 +165,10 @@ def _offer(node: Object | None) -> Any:
     return spec.get("tier"), spec.get("drain"), status.get("backend"), status.get("qubits"), calibration, ready
 
 
-def _job(change: Change, store: Store) -> Iterable[Key]:
-    yield key_of(kinds.QUANTUM_JOB, change.object)
+def _job(change: Change, store: Store) -> Iterable[Key | Wake]:
+    key = key_of(kinds.QUANTUM_JOB, change.object)
+    told = change.old is not None and _wish(change.old) != _wish(change.new)  # by its owner: cancel, suspend, deletion
+    yield key if told else _in_turn(key)
     if change.new is None or (change.old is not None and uid_of(change.old) != uid_of(change.new)):
         gone = change.old if change.old is not None else change.object
         for run in store.find(RUNS_BY_JOB, uid_of(gone)):
@@ -209,9 +223,9 @@ def _child(change: Change, store: Store) -> Iterable[Key]:
         yield Key(owner["kind"], namespace_of(change.object), owner["name"])
 
 
-def _jobs(jobs: Iterable[Object]) -> Iterator[Key]:
+def _jobs(jobs: Iterable[Object]) -> Iterator[Wake]:
     for job in jobs:
-        yield key_of(kinds.QUANTUM_JOB, job)
+        yield _in_turn(key_of(kinds.QUANTUM_JOB, job))
 
 
 def _queued(job: Object) -> bool:

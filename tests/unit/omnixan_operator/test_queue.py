@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from typing import Any
 
 import uvloop
-from hypothesis import settings, strategies
+from hypothesis import given, settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from omnixan_operator.queue import BASE_DELAY, EARLY, JITTER, MAX_DELAY, Schedule, WorkQueue
 
 KEYS = strategies.sampled_from("abc")
+FLOWS = strategies.sampled_from((None, "x", "y"))
 
 
 class Workers(RuleBasedStateMachine):
@@ -25,14 +27,14 @@ class Workers(RuleBasedStateMachine):
         self.active: set[str] = set()
         self.owed: dict[str, float] = {}
 
-    @rule(key=KEYS)
-    def add(self, key: str) -> None:
-        self.schedule.add(key, self.now)
+    @rule(key=KEYS, flow=FLOWS)
+    def add(self, key: str, flow: str | None) -> None:
+        self.schedule.add(key, self.now, flow)
         self.owed[key] = min(self.owed.get(key, self.now), self.now)
 
-    @rule(key=KEYS, delay=strategies.floats(0.01, 10))
-    def add_later(self, key: str, delay: float) -> None:
-        self.schedule.add_at(key, self.now + delay)
+    @rule(key=KEYS, delay=strategies.floats(0.01, 10), flow=FLOWS)
+    def add_later(self, key: str, delay: float, flow: str | None) -> None:
+        self.schedule.add_at(key, self.now + delay, flow)
         self.owed[key] = min(self.owed.get(key, self.now + delay), self.now + delay)
 
     @rule(key=KEYS)
@@ -65,6 +67,10 @@ class Workers(RuleBasedStateMachine):
         self.schedule.done(key)
 
     @invariant()
+    def what_waits_is_counted(self) -> None:
+        assert len(self.schedule) <= len(self.owed)
+
+    @invariant()
     def nothing_is_forgotten(self) -> None:
         waiting = {key for key, due in self.owed.items() if due > self.now}
         due = self.schedule.next_due()
@@ -82,6 +88,73 @@ def test_delays_double_until_the_limit_and_start_anew_after_success() -> None:
     assert delays[:4] == [0.2, 0.4, 0.8, 1.6] and delays[-1] == MAX_DELAY
     schedule.succeeded("a")
     assert schedule.add_after_failure("a", 0.0) == BASE_DELAY
+
+
+def drained(schedule: Schedule[str], now: float = 0.0) -> list[str]:
+    """All that is due, each done at once."""
+    keys = []
+    while (taken := schedule.take(now)) is not None:
+        schedule.done(taken.key)
+        keys.append(taken.key)
+    return keys
+
+
+def test_what_is_under_way_gets_every_second_turn_and_flows_the_others_in_turn() -> None:
+    schedule: Schedule[str] = Schedule()
+    for number in range(4):
+        schedule.add(f"many-{number}", 0.0, "many")
+    schedule.add("few-0", 0.0, "few")
+    for number in range(3):
+        schedule.add(f"run-{number}", 0.0)
+    expected = ["run-0", "many-0", "run-1", "few-0", "run-2", "many-1", "many-2", "many-3"]
+    assert drained(schedule) == expected
+
+
+@given(flows=strategies.lists(FLOWS, max_size=60))
+def test_nobody_waits_longer_than_turns_allow(flows: list[str | None]) -> None:
+    schedule: Schedule[str] = Schedule()
+    of = {f"key-{number}": flow for number, flow in enumerate(flows)}
+    for key, flow in of.items():
+        schedule.add(key, 0.0, flow)
+    left = Counter(flows)
+    order = drained(schedule)
+    assert sorted(order) == sorted(of)
+    for flow in set(flows):
+        assert [key for key in order if of[key] == flow] == [key for key in of if of[key] == flow], "in order within a flow"
+    given_out = [of[key] for key in order]
+    for place, flow in enumerate(given_out):
+        window = given_out[place : place + 2]
+        assert None in window or not left[None] or len(window) < 2, "a key without a flow at least every second time"
+        in_flows = [one for one in given_out[:place] if one is not None][-1:]
+        other = next((one for one in "xy" if left[one] and one != flow), None)
+        assert flow is None or other is None or in_flows != [flow], "flows in turn"
+        left[flow] -= 1
+
+
+def test_a_key_that_gets_pressing_leaves_its_flow_and_keeps_its_age() -> None:
+    schedule: Schedule[str] = Schedule()
+    for key in "abc":
+        schedule.add(key, 0.0, "many")
+    schedule.add("c", 5.0)
+    schedule.add("c", 6.0, "many")
+    first = schedule.take(6.0)
+    assert first is not None and (first.key, first.waited) == ("c", 6.0) and len(schedule) == 2
+
+
+def test_a_key_comes_back_into_the_flow_it_was_taken_from_unless_it_has_got_pressing() -> None:
+    schedule: Schedule[str] = Schedule(jitter=lambda: 0.0)
+    for key in ("failed", "later", "woken"):
+        schedule.add(key, 0.0, "many")
+        assert schedule.take(0.0) is not None
+    schedule.add_after_failure("failed", 0.0)
+    schedule.add_at("later", 0.1)
+    schedule.add("woken", 0.0, "many")
+    schedule.add("woken", 0.0)
+    for key in ("failed", "later", "woken"):
+        schedule.done(key)
+    schedule.add("new", 1.0, "many")
+    schedule.add("run", 1.0)
+    assert drained(schedule, 1.0) == ["woken", "new", "run", "later", "failed"]
 
 
 def test_a_key_added_while_it_is_worked_on_comes_again_afterwards() -> None:

@@ -11,7 +11,7 @@ from omnixan_operator.desired.common import claim_value
 from omnixan_operator.keys import CLAIMS, Key, dispatch_key
 from omnixan_operator.kinds import Kind
 from omnixan_operator.store import Store
-from omnixan_operator.triggers import PROGRESS_DELAY, RUNNING_DELAY, everything, wakes
+from omnixan_operator.triggers import PROGRESS_DELAY, RUNNING_DELAY, Wake, analysed, everything, wakes
 from tests.unit.omnixan_operator.operator_makers import Object, cluster_object, job_object, meta
 
 EC = Key("EdgeCluster", "omnixan", "ec")
@@ -25,14 +25,17 @@ class World:
         self.store = Store()
         self.version = 0
 
-    def put(self, kind: Kind, obj: Object) -> set[tuple[Key, float]]:
+    def wakes(self, kind: Kind, obj: Object) -> set[Wake]:
         self.version += 1
         obj = obj | {"metadata": obj["metadata"] | {"resourceVersion": str(self.version)}}
         change = self.store.put(kind, obj)
-        return set() if change is None else {(wake.key, wake.after) for wake in wakes(change, self.store)}
+        return set() if change is None else set(wakes(change, self.store))
+
+    def put(self, kind: Kind, obj: Object) -> set[tuple[Key, float]]:
+        return {(wake.key, wake.after) for wake in self.wakes(kind, obj)}
 
     def keys(self, kind: Kind, obj: Object) -> set[Key]:
-        return {key for key, _ in self.put(kind, obj)}
+        return {wake.key for wake in self.wakes(kind, obj)}
 
     def remove(self, kind: Kind, obj: Object) -> set[Key]:
         self.version += 1
@@ -248,11 +251,21 @@ def test_after_the_start_everything_is_looked_at_once() -> None:
     world.put(kinds.QUANTUM_JOB, job_object())
     world.put(kinds.QUANTUM_RUN, run())
     world.put(kinds.NODE, node_object())
-    keys = list(everything(world.store))
-    assert keys == [
-        CLAIMS,
-        EC,
-        Key("EdgeNode", "omnixan", "n1"),
-        job_key("bell"),
-        Key("QuantumRun", "omnixan", "uid-of-bell-1"),
+    assert list(everything(world.store)) == [
+        Wake(CLAIMS),
+        Wake(EC),
+        Wake(Key("EdgeNode", "omnixan", "n1")),
+        Wake(job_key("bell"), flow="omnixan"),
+        Wake(Key("QuantumRun", "omnixan", "uid-of-bell-1")),
     ]
+
+
+def test_jobs_that_may_come_in_thousands_wait_behind_those_of_their_namespace_and_what_is_about_one_job_does_not() -> None:
+    world, job = World(), job_object()
+    in_turn, at_once = Wake(job_key("bell"), flow="omnixan"), Wake(job_key("bell"))
+    assert world.wakes(kinds.QUANTUM_JOB, job) == {in_turn}
+    assert world.wakes(kinds.QUANTUM_JOB, job | {"status": {"phase": "Pending"}}) == {in_turn}
+    assert world.wakes(kinds.QUANTUM_JOB, job | {"spec": job["spec"] | {"cancel": True}}) == {at_once}
+    assert in_turn in world.wakes(kinds.EDGE_CLUSTER, cluster_object())
+    assert world.wakes(kinds.QUANTUM_RUN, run()) == {at_once}
+    assert analysed(job_key("bell")).flow not in (None, in_turn.flow)
