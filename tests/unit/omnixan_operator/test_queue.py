@@ -11,7 +11,7 @@ import uvloop
 from hypothesis import given, settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from omnixan_operator.queue import BASE_DELAY, EARLY, JITTER, MAX_DELAY, Schedule, WorkQueue
+from omnixan_operator.queue import BASE_DELAY, EARLY, IN_A_ROW, JITTER, MAX_DELAY, Schedule, WorkQueue
 
 KEYS = strategies.sampled_from("abc")
 FLOWS = strategies.sampled_from((None, "x", "y"))
@@ -99,36 +99,37 @@ def drained(schedule: Schedule[str], now: float = 0.0) -> list[str]:
     return keys
 
 
-def test_what_is_under_way_gets_every_second_turn_and_flows_the_others_in_turn() -> None:
+def test_what_is_under_way_goes_first_but_for_one_turn_of_eight_and_flows_get_those_in_turn() -> None:
     schedule: Schedule[str] = Schedule()
     for number in range(4):
         schedule.add(f"many-{number}", 0.0, "many")
-    schedule.add("few-0", 0.0, "few")
-    for number in range(3):
+    schedule.add("few", 0.0, "few")
+    for number in range(2 * IN_A_ROW):
         schedule.add(f"run-{number}", 0.0)
-    expected = ["run-0", "many-0", "run-1", "few-0", "run-2", "many-1", "many-2", "many-3"]
-    assert drained(schedule) == expected
+    runs = [f"run-{number}" for number in range(2 * IN_A_ROW)]
+    assert drained(schedule) == [*runs[:IN_A_ROW], "many-0", *runs[IN_A_ROW:], "few", "many-1", "many-2", "many-3"]
 
 
-@given(flows=strategies.lists(FLOWS, max_size=60))
+@given(flows=strategies.lists(FLOWS, max_size=80))
 def test_nobody_waits_longer_than_turns_allow(flows: list[str | None]) -> None:
     schedule: Schedule[str] = Schedule()
     of = {f"key-{number}": flow for number, flow in enumerate(flows)}
     for key, flow in of.items():
         schedule.add(key, 0.0, flow)
-    left = Counter(flows)
-    order = drained(schedule)
-    assert sorted(order) == sorted(of)
+    left, order, row, last = Counter(flows), drained(schedule), 0, ""
     for flow in set(flows):
         assert [key for key in order if of[key] == flow] == [key for key in of if of[key] == flow], "in order within a flow"
-    given_out = [of[key] for key in order]
-    for place, flow in enumerate(given_out):
-        window = given_out[place : place + 2]
-        assert None in window or not left[None] or len(window) < 2, "a key without a flow at least every second time"
-        in_flows = [one for one in given_out[:place] if one is not None][-1:]
-        other = next((one for one in "xy" if left[one] and one != flow), None)
-        assert flow is None or other is None or in_flows != [flow], "flows in turn"
+    for flow in (of[key] for key in order):
+        in_flows = {one for one in left if one is not None and left[one]}
+        if flow is None:
+            assert row < IN_A_ROW or not in_flows, "one of a flow after so many without one"
+            row += 1
+        else:
+            assert row >= IN_A_ROW or not left[None], "what is under way goes first"
+            assert flow != last or in_flows == {flow}, "flows in turn"
+            row, last = 0, flow
         left[flow] -= 1
+    assert not left.total()
 
 
 def test_a_key_that_gets_pressing_leaves_its_flow_and_keeps_its_age() -> None:
@@ -154,7 +155,7 @@ def test_a_key_comes_back_into_the_flow_it_was_taken_from_unless_it_has_got_pres
         schedule.done(key)
     schedule.add("new", 1.0, "many")
     schedule.add("run", 1.0)
-    assert drained(schedule, 1.0) == ["woken", "new", "run", "later", "failed"]
+    assert drained(schedule, 1.0) == ["woken", "run", "new", "later", "failed"]
 
 
 def test_a_key_added_while_it_is_worked_on_comes_again_afterwards() -> None:

@@ -34,6 +34,8 @@ FIRST_REPORT_SECONDS = 0.2
 """A run that ends sooner is written once, with its result."""
 REPORT_SECONDS = 1.0
 """Progress is written at most this often."""
+EARLY = 0.001
+"""Seconds by which an event loop may ring a timer too soon: uvloop counts from the beginning of the present millisecond."""
 AWAY_SECONDS = 3.0
 """An API server that has not answered for so long is away: runs that an earlier agent left are begun without it."""
 
@@ -271,7 +273,7 @@ class Runner:
 
         limit = run.spec.execution.timeout_seconds
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(limit + EARLY):
                 uid, checkpoint = current.waiting.uid, run.spec.checkpoint
                 if run.spec.algorithm is not None:
                     current.journal = await self._memory.journal(uid, checkpoint, record.shots, resumed)
