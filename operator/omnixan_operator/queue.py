@@ -23,8 +23,8 @@ MAX_DELAY = 60.0
 JITTER = 0.2
 """A delay is lengthened by up to this share, so that keys that failed together do not come back together."""
 IN_A_ROW = 7
-"""Keys without a flow that are given out before one of a flow gets a turn. A job that runs takes about eight such keys until
-its end, a new one takes one: with turns of one each, jobs would end at an eighth of the rate at which new ones are looked at."""
+"""Keys without a flow that are given out before one of a flow gets a turn. A job that runs takes about eight such keys
+until its end, a new one takes one: with equal turns jobs would end at an eighth of the rate at which new ones are taken."""
 EARLY = 0.001
 """Seconds before it is due at which a key is given out: event loops round, so a timer may ring a little too soon. Who then
 finds nothing and sets the next timer for the same moment would be woken at once, again and again, until the clock moves."""

@@ -17,9 +17,9 @@ class Clocks:
     def __init__(self) -> None:
         self.time_of_day, self.steady = DAY, 5_000.0
 
-    def pass_by(self, seconds: float, slewed: float = 0.0) -> None:
+    def pass_by(self, seconds: float, set_by: float = 0.0) -> None:
         self.steady += seconds
-        self.time_of_day += seconds + slewed
+        self.time_of_day += seconds + set_by
 
     def begin(self) -> RunClock:
         return RunClock(lambda: self.time_of_day, lambda: self.steady)
@@ -30,18 +30,18 @@ def test_moments_differ_by_what_went_by_however_the_time_of_day_is_set(steps):
     clocks = Clocks()
     clock = clocks.begin()
     assert clock.start == clock.now() == DAY
-    for seconds, slewed in steps:
+    for seconds, set_by in steps:
         before, begun = clock.now(), clocks.steady
-        clocks.pass_by(seconds, slewed)
+        clocks.pass_by(seconds, set_by)
         assert clock.now() >= before
         assert abs((clock.now() - before) - (clocks.steady - begun)) < 1e-5
         assert clock.at(begun) == before
 
 
-def test_a_run_that_was_stopped_by_its_limit_took_its_limit_also_where_the_time_of_day_is_slewed():
+def test_a_run_that_was_stopped_by_its_limit_took_its_limit_also_where_the_time_of_day_was_set_back():
     clocks = Clocks()
     clock = clocks.begin()
-    clocks.pass_by(4.0, slewed=-182e-6)  # as a time service does it: 45 parts of a million
+    clocks.pass_by(4.0, set_by=-30.0)
     status = timed_out(Record(clock.start, completion=clock.now()), 4)
     start, end = (float(status[name][17:-1]) for name in ("startTime", "completionTime"))
     assert (end - start) % 60 == 4
@@ -51,7 +51,7 @@ def test_a_moment_of_another_process_is_told_by_the_clock_that_all_share():
     clocks = Clocks()
     clocks.pass_by(3.0)
     clock = clocks.begin()
-    clocks.pass_by(2.0, slewed=60.0)
+    clocks.pass_by(2.0, set_by=60.0)
     first_shot = clocks.steady
     clocks.pass_by(1.0)
     assert clock.at(first_shot) == clock.start + 2.0 < clock.now()

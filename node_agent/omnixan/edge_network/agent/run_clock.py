@@ -9,8 +9,8 @@ from collections.abc import Callable
 class RunClock:
     """Tells moments of a run in seconds since the epoch, so that their differences are the seconds that went by.
 
-    The time of day is set and slewed by others while a run lasts: by it a run that was stopped after its limit can have
-    taken less, and end before it began.
+    Others may set the time of day while a run lasts: by it, a run could have taken less than its limit when it was stopped
+    for that, or have ended before it began.
     """
 
     def __init__(self, time_of_day: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> None:
