@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from typing import Any
 
 from e2e import install, manifests
 from e2e.cluster.interface import Cluster
+from e2e.faults import audit, verdicts
+from e2e.faults.audit import Write
 from e2e.kubectl import Kubectl, eventually, is_true
 
 SYSTEM = install.SYSTEM_NAMESPACE
@@ -65,11 +66,39 @@ class Field:
         pods = self.kubectl.list("pods", SYSTEM, "app.kubernetes.io/name=omnixan-operator")
         return [p["metadata"]["name"] for p in pods if not p["metadata"].get("deletionTimestamp")]
 
-    def another_leads(self, than: str, limit: float) -> float:
-        """Wait until another process than this holder leads; the seconds that it took."""
-        began = time.monotonic()
-        eventually(lambda: self.holder() not in ("", than), f"another than {than} leads", limit)
-        return time.monotonic() - began
+    def another_leads(self, than: str, limit: float) -> str:
+        """Wait until another process than this holder leads; that process, as `holder` names it."""
+        found: list[str] = []
+
+        def leads() -> bool:
+            found[:] = [self.holder()]
+            return found[0] not in ("", than)
+
+        eventually(leads, f"another than {than} leads", limit)
+        return found[0]
+
+    def operator_container(self, pod: str) -> str:
+        """The id of the container in which the operator's process of a pod runs now."""
+        found = self.kubectl.get("pod", pod, SYSTEM)
+        assert found is not None, pod
+        return verdicts.container_id(found, "operator")
+
+    def operator_ended(self, pod: str, container: str) -> dict[str, Any]:
+        """Wait until the operator's process in this container has ended; how, as its pod's status says."""
+        found: list[dict[str, Any]] = []
+
+        def ended() -> bool:
+            ending = verdicts.ending(self.kubectl.get("pod", pod, SYSTEM), container)
+            found.extend([ending] if ending is not None else [])
+            return bool(found)
+
+        eventually(ended, f"the operator that led in {pod} has ended", 90)
+        return found[0]
+
+    def beat(self, node: str) -> str:
+        """When a node's agent last said that it lives."""
+        lease = self.kubectl.get("lease", node, NAMESPACE)
+        return str(((lease or {}).get("spec") or {}).get("renewTime") or "")
 
     def make_edge_cluster(self) -> None:
         """An EdgeCluster over all workers, and wait until it is ready."""
@@ -83,7 +112,7 @@ class Field:
     def remove_edge_cluster(self) -> None:
         """Take it away, and wait until its nodes are free."""
         self.kubectl.delete("edgecluster", EDGE_CLUSTER, namespace=NAMESPACE)
-        eventually(lambda: not self.release.claimed_nodes(), "the nodes are given back", 90)
+        eventually(lambda: not self.release.labels_left(), "the nodes are given back", 90)
 
     def audit(self, since: int = 0) -> Iterator[Any]:
         """Entries of the API server's audit log from a byte on; that byte may be in the file before this one by now."""
@@ -100,15 +129,9 @@ class Field:
         """Where the audit log ends now."""
         return self.cluster.audit_log().stat().st_size
 
-    def runs_made(self, since: int) -> Counter[str]:
-        """How often each QuantumRun was made, by name."""
-        return Counter(
-            entry["objectRef"]["name"]
-            for entry in self.audit(since)
-            if entry["verb"] == "create"
-            and entry.get("objectRef", {}).get("resource") == "quantumruns"
-            and entry.get("responseStatus", {}).get("code") == 201
-        )
+    def writes(self, since: int) -> list[Write]:
+        """All that was to be changed on the API server since, from a byte of the audit log on."""
+        return audit.writes(self.audit(since))
 
 
 def slow(layers: int) -> str:
@@ -129,13 +152,34 @@ class Load:
         self._field = field
         self._tenant = tenant
         self.names = [f"{prefix}-{number}" for number in range(count)]
-        self._since = field.audit_size()
+        self.since = field.audit_size()
+        """Where the audit log ended before them."""
         program = slow(layers)
         jobs = [manifests.program_job(name, tenant, EDGE_CLUSTER, program, shots=64) for name in self.names]
         field.kubectl.apply(*[_with_shots(job) for job in jobs])
 
     def _jobs(self) -> list[Any]:
         return [j for j in self._field.kubectl.list("quantumjobs", self._tenant) if j["metadata"]["name"] in self.names]
+
+    def nodes(self) -> Counter[str]:
+        """How many ended, or are, on which node."""
+        return Counter(job["status"]["run"]["node"] for job in self._jobs())
+
+    def outcomes(self) -> dict[str, Any]:
+        """What of each may not change any more once it is over."""
+        return {job["metadata"]["name"]: verdicts.outcome(job) for job in self._jobs()}
+
+    def fates(self, limit: float) -> dict[str, int]:
+        """Wait until each says what became of it when its EdgeCluster was deleted (`verdicts.fate`); how many say what."""
+        found: list[str] = []
+
+        def settled() -> bool:
+            found[:] = [verdicts.fate(job) for job in self._jobs()]
+            return len(found) == len(self.names) and all(found)
+
+        eventually(settled, "every job says what became of it", limit)
+        self._judge_results([job for job in self._jobs() if is_true("Complete")(job)])
+        return dict(sorted(Counter(found).items()))
 
     def complete(self) -> int:
         """How many are over well."""
@@ -167,10 +211,13 @@ class Load:
         eventually(lambda: self.complete() == len(self.names), f"all {len(self.names)} jobs are Complete", limit)
 
     def judge(self) -> dict[str, int]:
-        """AssertionError unless every job has one result, and every attempt was made once and, if it ended, is explained."""
-        made = self._field.runs_made(self._since)
+        """AssertionError unless every job has its one result, and each attempt was made once and, if it ended, explained."""
+        writes, jobs = self._field.writes(self.since), self._jobs()
+        made = audit.made(writes, "quantumruns", NAMESPACE)
+        results = audit.made(writes, "configmaps", self._tenant)
         lost = 0
-        for job in self._jobs():
+        assert sorted(job["metadata"]["name"] for job in jobs) == sorted(self.names), "jobs are gone"
+        for job in jobs:
             name, status = job["metadata"]["name"], job["status"]
             ended = status.get("attempts") or []
             lost += len(ended)
@@ -181,7 +228,29 @@ class Load:
             runs = {n: count for n, count in made.items() if n.startswith(job["metadata"]["uid"])}
             wanted = {f"{job['metadata']['uid']}-{attempt}": 1 for attempt in range(1, len(ended) + 2)}
             assert runs == wanted, f"{name}: made {runs}, wanted {wanted}"
+            times = results[status["result"]["ref"]["name"]]
+            assert times == 1, f"{name}: its result was stored {times} times"
+        self._judge_results(jobs)
         return {"jobs": len(self.names), "attemptsLost": lost}
+
+    def _judge_results(self, jobs: list[Any]) -> None:
+        wrong = verdicts.wrong_results(jobs, self._field.kubectl.list("configmaps", self._tenant))
+        assert not wrong, wrong[:5]
+
+    def late_reports(self) -> dict[str, int]:
+        """How often the API server refused, and with which status, what nodes wrote into runs that had been given up.
+
+        AssertionError if it took one.
+        """
+        given_up = {
+            f"{job['metadata']['uid']}-{attempt['attempt']}"
+            for job in self._jobs()
+            for attempt in job["status"].get("attempts") or ()
+        }
+        late = audit.late_reports(self._field.writes(self.since), given_up)
+        taken = [str(write) for write in late if write.accepted]
+        assert not taken, taken[:5]
+        return dict(sorted(Counter(str(write.code) for write in late).items()))
 
     def remove(self) -> None:
         """Delete the jobs."""

@@ -1,4 +1,4 @@
-"""A node that is frozen, cut off or rebooted while jobs run on it."""
+"""A node that is frozen, cut off or rebooted while jobs run on it, for long or for a moment."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from e2e.faults.field import EDGE_CLUSTER, NAMESPACE, Field, Load
-from e2e.kubectl import is_true
+from e2e.kubectl import eventually, is_true
 
-WAYS = ("frozen", "cut off", "rebooted")
+THAWED = "frozen, thawed before autonomy is over"
+BRIEF = {"rebooted at once": 0.0, THAWED: 20.0}
+"""Ways in which the node comes back while it still has its runs, and after how many seconds.
+
+A heartbeat is lost 40 s after the last one, which may be 10 s old; the runs are given to others after another 40 s.
+"""
+WAYS = ("frozen", "cut off", "rebooted", *BRIEF)
+AGAIN = 6
+"""Jobs that follow when the node is back: two for each."""
 
 
 @contextmanager
@@ -20,6 +28,8 @@ def away(field: Field, node: str, how: str) -> Iterator[None]:
         "frozen": (field.cluster.freeze, field.cluster.thaw),
         "cut off": (field.cluster.cut, field.cluster.heal),
         "rebooted": (field.cluster.stop_node, field.cluster.start_node),
+        "rebooted at once": (field.cluster.stop_node, field.cluster.start_node),
+        THAWED: (field.cluster.freeze, field.cluster.thaw),
     }[how]
     begin(node)
     try:
@@ -29,22 +39,52 @@ def away(field: Field, node: str, how: str) -> Iterator[None]:
 
 
 def lose_node(field: Field, tenant: str, how: str, *, jobs: int, layers: int, mark: str) -> dict[str, Any]:
-    """Take a node with a running job away until all jobs are over without it; the evidence.
+    """Take a node with a running job away, in a way of BRIEF for a moment, else until all jobs are over without it.
 
-    The node is not the leader's: what happens to a leader is told by `leaders`.
+    Returns the evidence; AssertionError if anything is not so: what a node that comes back knows of runs that were given
+    to others changes nothing, and it takes jobs again. The node is not the leader's: that is told by `leaders`.
     """
     field.operators_are_whole()
     spared = field.pod_node(field.leader())
     workers = [n.name for n in field.cluster.nodes() if not n.control_plane and n.name != spared]
-    load = Load(field, tenant, f"{mark}-{how.split()[0]}", jobs, layers)
+    load = Load(field, tenant, f"{mark}-jobs", jobs, layers)
     node = load.begin(*workers)
     began = time.monotonic()
     with away(field, node, how):
+        beat = field.beat(node)
+        if how in BRIEF:
+            while time.monotonic() < began + BRIEF[how]:
+                time.sleep(0.5)  # how long it is away is the fault, not a wait for something
+        else:
+            load.finish(300)
+        seconds = time.monotonic() - began
+    eventually(lambda: field.beat(node) not in ("", beat), f"the agent of {node} is heard again", 240)
+    back = time.monotonic() - began
+    if how in BRIEF:
         load.finish(300)
         seconds = time.monotonic() - began
+    outcomes = load.outcomes()
     field.cluster.wait_ready()
-    found = load.judge()
+    field.kubectl.until("edgenode", node, NAMESPACE, is_true("Ready"), 180)
     field.kubectl.until("edgecluster", EDGE_CLUSTER, NAMESPACE, is_true("Ready"), 180)
     field.operators_are_whole()
+    _takes_jobs_again(field, tenant, node, mark)
+    found = load.judge()
+    late = load.late_reports()
+    assert load.outcomes() == outcomes, f"what {node} did when it was back changed jobs that were over"
+    if how not in BRIEF:
+        assert found["attemptsLost"] >= 1, f"{how}: {node} had a run and none was lost: {found}"
+    assert how != THAWED or found["attemptsLost"] == 0, f"{how}: attempts were lost: {found}"
     load.remove()
-    return {"how": how, "allCompleteAfterSeconds": round(seconds, 1)} | found
+    times = {"allCompleteAfterSeconds": round(seconds, 1), "heardAgainAfterSeconds": round(back, 1)}
+    return {"how": how} | times | found | {"lateReportsRefused": late}
+
+
+def _takes_jobs_again(field: Field, tenant: str, node: str, mark: str) -> None:
+    """A result of the node's arrives; all that it had kept was sent before, as it sends one after another."""
+    load = Load(field, tenant, f"{mark}-again", AGAIN, 300)
+    load.finish(120)
+    found = load.judge()
+    assert found["attemptsLost"] == 0, found
+    assert load.nodes()[node], f"{node} is back and got no job: {load.nodes()}"
+    load.remove()

@@ -1,4 +1,4 @@
-"""Upgrades of the chart and orders of uninstalling it, with jobs running and EdgeClusters present."""
+"""Upgrades of the chart while jobs run."""
 
 from __future__ import annotations
 
@@ -116,75 +116,3 @@ def change_release(
 
 def _tag(image: str) -> str:
     return image.rpartition(":")[2]
-
-
-def chart_first_then_clusters(field: Field, tenant: str) -> dict[str, Any]:
-    """`helm uninstall` with an EdgeCluster present; the one documented command takes the labels off the nodes."""
-    field.make_edge_cluster()
-    field.release.uninstall_chart()
-    assert field.release.claimed_nodes(), "nobody is left who would have taken the labels off"
-    field.kubectl.delete("edgecluster", EDGE_CLUSTER, namespace=NAMESPACE)  # waits: nothing has a finalizer of ours
-    field.kubectl.run("label", "nodes", "--all", f"{install.CLAIM_LABEL}-")
-    assert not field.release.claimed_nodes()
-    eventually(lambda: not install.agent_pods(field.kubectl), "no agent is left", 120)
-    field.release.install()
-    return _works(field, tenant, "chart-first")
-
-
-def chart_away_and_back(field: Field, tenant: str) -> dict[str, Any]:
-    """The operator is uninstalled while jobs run and installed again: everything goes on."""
-    field.make_edge_cluster()
-    load = Load(field, tenant, "away", 6, 900)
-    load.begin()
-    field.release.uninstall_chart()
-    field.release.install()
-    load.finish(240)
-    found = load.judge()
-    load.remove()
-    field.remove_edge_cluster()
-    return found
-
-
-def namespace_deleted(field: Field, tenant: str) -> dict[str, Any]:
-    """The namespace of the EdgeClusters is deleted while jobs run: it ends, the nodes are given back."""
-    field.make_edge_cluster()
-    load = Load(field, tenant, "ns", 4, 900)
-    field.kubectl.run("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=180s", timeout=200)
-    eventually(lambda: not field.release.claimed_nodes(), "the nodes are given back", 90)
-    load.remove()
-    field.release.install()  # makes the namespace again
-    return _works(field, tenant, "ns-again")
-
-
-def cluster_deleted(field: Field, tenant: str) -> dict[str, Any]:
-    """The EdgeCluster is deleted while jobs run: they say so, the nodes are given back."""
-    field.make_edge_cluster()
-    load = Load(field, tenant, "gone", 6, 900)
-    load.begin()
-    field.remove_edge_cluster()
-    eventually(lambda: not install.agent_pods(field.kubectl), "no agent is left", 120)
-    load.remove()
-    return {"jobs": len(load.names)}
-
-
-def documented_order(field: Field, tenant: str) -> dict[str, Any]:
-    """As the notes of the chart say."""
-    field.make_edge_cluster()
-    field.release.uninstall()
-    assert not field.release.claimed_nodes()
-    field.release.install()
-    return _works(field, tenant, "documented")
-
-
-ORDERS = (documented_order, chart_first_then_clusters, chart_away_and_back, namespace_deleted, cluster_deleted)
-
-
-def _works(field: Field, tenant: str, mark: str) -> dict[str, Any]:
-    """Proof that the product works again."""
-    field.operators_are_whole()
-    field.make_edge_cluster()
-    field.kubectl.apply(manifests.program_job(mark, tenant, EDGE_CLUSTER, manifests.ghz(3)))
-    field.kubectl.until("quantumjob", mark, tenant, is_true("Complete"), 120)
-    field.kubectl.delete("quantumjob", mark, namespace=tenant)
-    field.remove_edge_cluster()
-    return {"worksAgain": True}

@@ -11,6 +11,7 @@ import pytest
 from e2e import install, manifests
 from e2e.kubectl import Kubectl, eventually, is_true
 from e2e.scenarios.conftest import EdgeClusterMaker
+from omnixan.edge_network.api.meta import CLAIM_LABEL
 
 NAMESPACE = manifests.CLUSTER_NAMESPACE
 NAME = "mend"
@@ -106,6 +107,6 @@ def test_a_restarted_operator_changes_nothing_and_goes_on(kubectl: Kubectl, done
 
 def test_a_node_label_torn_off_is_put_back(kubectl: Kubectl, done: dict[str, Any], release: install.Release) -> None:
     claimed = release.claimed_nodes()
-    kubectl.run("label", "node", claimed[0], f"{install.CLAIM_LABEL}-")
+    kubectl.run("label", "node", claimed[0], f"{CLAIM_LABEL}-")
     eventually(lambda: release.claimed_nodes() == claimed, "the node is claimed again")
     kubectl.until("edgecluster", NAME, NAMESPACE, is_true("Ready"), 120)

@@ -9,7 +9,7 @@ from typing import Any
 
 from e2e import install, manifests
 from e2e.faults.field import Field
-from e2e.faults.releases import chart_first_then_clusters
+from e2e.faults.uninstalls import chart_first_then_clusters
 from e2e.kubectl import Kubectl, eventually, is_true
 
 
@@ -28,7 +28,7 @@ def test_uninstalling_leaves_nothing_on_the_nodes(kubectl: Kubectl, release: ins
 
     release.uninstall()
 
-    assert release.claimed_nodes() == []
+    assert release.labels_left() == {}
     assert not release.installed()
     # What an EdgeCluster owned goes with it, in the background: the garbage collector needs no operator for that.
     eventually(lambda: not kubectl.list("edgenodes"), "no EdgeNode is left")

@@ -19,7 +19,7 @@ from e2e.cluster.images import ensure_images
 from e2e.cluster.interface import Cluster
 from e2e.cluster.pypi import helm
 from e2e.cluster.steps import Steps
-from e2e.faults import diagnosis, hours, leaders, loops, nodes, releases
+from e2e.faults import diagnosis, hours, leaders, loops, nodes, releases, uninstalls
 from e2e.faults.field import Field
 from e2e.guest import power_cut
 from e2e.install import Release
@@ -100,7 +100,7 @@ def _failover(ground: Ground, number: int) -> dict[str, Any]:
     ground.field.renew_operators()
     ground.field.make_edge_cluster()
     how = leaders.WAYS[number % len(leaders.WAYS)]
-    away = 60.0 if how == "frozen" else 0.0
+    away = leaders.AWAY[how]
     return leaders.fail_over(ground.field, TENANT, how, jobs=100, layers=300, away=away, mark=f"f{number}")
 
 
@@ -111,7 +111,7 @@ def _nodes(ground: Ground, number: int) -> dict[str, Any]:
 
 
 def _uninstall(ground: Ground, number: int) -> dict[str, Any]:
-    order = releases.ORDERS[number % len(releases.ORDERS)]
+    order = uninstalls.ORDERS[number % len(uninstalls.ORDERS)]
     ground.field.operators_are_whole()
     return {"order": order.__name__, "means": order.__doc__} | order(ground.field, TENANT)
 
@@ -202,9 +202,13 @@ def _scenarios(ground: Ground, _number: int) -> dict[str, Any]:
 
 
 PARTS = {
-    "failover": Part("a leader is killed, frozen for 60 s, cut off (in turn) while 100 jobs run", 20, _failover),
-    "nodes": Part("a node is frozen, cut off, rebooted (in turn) with jobs on it", 3, _nodes),
-    "uninstall": Part("every order of uninstalling, in turn", len(releases.ORDERS), _uninstall),
+    "failover": Part("a leader is killed, frozen for 60 s, cut off for 60 s (in turn) while 100 jobs run", 20, _failover),
+    "nodes": Part(
+        "a node is frozen, cut off, rebooted with jobs on it, for long and for a moment (in turn): see e2e/faults/nodes.py",
+        len(nodes.WAYS),
+        _nodes,
+    ),
+    "uninstall": Part("every order of uninstalling, in turn", len(uninstalls.ORDERS), _uninstall),
     "upgrades": Part(
         "chart upgrade there and back with jobs running, operators before agents: to a next release of the same code, and "
         "from an earlier commit, in turn",
