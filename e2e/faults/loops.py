@@ -46,7 +46,7 @@ def remembering(field: Field) -> Iterator[str]:
         yield node
     finally:
         kubectl.delete("edgecluster", NAME, namespace=NAMESPACE)
-        eventually(lambda: not field.release.claimed_nodes(), "the node is given back", 90)
+        eventually(lambda: not field.release.labels_left(), "the node is given back", 90)
         kubectl.run("label", "namespace", NAMESPACE, f"{LEVEL}={level}", "--overwrite")
 
 

@@ -21,6 +21,7 @@ def documented_order(field: Field, tenant: str) -> dict[str, Any]:
         _carries_both_labels(field, node)
         field.release.uninstall()
         assert not field.release.labels_left(), field.release.labels_left()
+        eventually(lambda: not install.agent_pods(field.kubectl), "no agent is left", 120)
     field.release.install()
     return _works(field, tenant, "documented")
 
