@@ -102,7 +102,7 @@ def words(how: str, status: int, after: float, away: float) -> str:
     by = "killed by its kubelet" if status == KILLED else "by itself"
     if how == "frozen":
         return f"thawed, then {by}"
-    return f"{by}, {'cut off' if after < away else 'connected again'}"
+    return f"{by}, {'cut off' if after + 1 < away else 'connected again'}"  # `after` comes from a time in whole seconds
 
 
 def _restarts(field: Field) -> int:

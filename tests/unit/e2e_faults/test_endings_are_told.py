@@ -107,6 +107,7 @@ def test_the_container_of_a_name_is_found() -> None:
         ("frozen", 1, 61.0, "thawed, then by itself"),
         ("frozen", 0, 59.0, "thawed, then by itself"),
         ("cut off", 1, 63.0, "by itself, connected again"),
+        ("cut off", 1, 59.5, "by itself, connected again"),
         ("cut off", 137, 40.0, "killed by its kubelet, cut off"),
     ],
 )
