@@ -15,7 +15,7 @@ from omnixan.edge_network.quantum.emulator.calibration import report
 from omnixan.edge_network.quantum.emulator.drift import drifted
 from omnixan.edge_network.quantum.emulator.physical import Physical
 from omnixan.edge_network.quantum.emulator.transpiling import Transpiler
-from omnixan_operator.decide.esp import Load, Quality, load_of, quality_of
+from omnixan_operator.decide.esp import Load, Quality, load_of, quality_of, success_probability
 
 HOUR = 3600.0
 CALIBRATED = 8
@@ -68,8 +68,6 @@ class World:
 
     def jobs(self, count: int, mean_gap: float, best: float = 0.9) -> list[Job]:
         """Poisson arrivals; floors are between half and 9/10 of what the best device is predicted to reach at the start."""
-        from omnixan_operator.decide.esp import success_probability
-
         now, jobs = 0.0, []
         for number in range(count):
             now += self._draw.expovariate(1 / mean_gap)
@@ -77,12 +75,18 @@ class World:
             shots = round(SHOTS[0] * (SHOTS[1] / SHOTS[0]) ** self._draw.random())
             floor = None
             if self._draw.random() < FLOORS:
-                load = self.loads[circuit]
-                fitting = [name for name in self.names if devices.load(name).width >= load.width]
-                reach = max(success_probability(load, self.quality(name, 0)) for name in fitting)
+                reach = max(self.predicted(circuit, name, 0) for name in self.fitting(circuit))
                 floor = reach * self._draw.uniform(0.5, best)
             jobs.append(Job(number, now, circuit, shots, floor))
         return jobs
+
+    def fitting(self, circuit: int) -> list[str]:
+        """The devices that are wide enough for the circuit."""
+        return [name for name in self.names if devices.load(name).width >= self.loads[circuit].width]
+
+    def predicted(self, circuit: int, name: str, period: int) -> float:
+        """Success probability by the operator's closed form, with the calibration that is known in that period."""
+        return success_probability(self.loads[circuit], self.quality(name, period))
 
     def device(self, name: str, hour: int) -> Device:
         """The device as it truly is in that hour."""
@@ -105,17 +109,21 @@ class World:
 
         What the device truly is is looked at every fourth hour.
         """
-        period = period_of(seconds)
+        period, hour = period_of(seconds), truth_of(seconds)
+        key = circuit, name, period, hour
+        if key not in self._true:
+            known = self.known(circuit, name, period)
+            self._true[key] = Physical(self.device(name, hour), known.steps, known.measured)
+        return self._true[key]
+
+    def known(self, circuit: int, name: str, period: int) -> Physical:
+        """The same on the device as the calibration of that period knows it: no drift since."""
         key = circuit, name, period
         if key not in self._fitted:
             if (name, period) not in self._transpilers:
                 self._transpilers[name, period] = Transpiler(self.device(name, CALIBRATED * period))
             self._fitted[key] = self._transpilers[name, period].fit(self.circuits[circuit].circuit, 1)
-        hour = TRUTH * int(seconds / HOUR / TRUTH)
-        if (*key, hour) not in self._true:
-            known = self._fitted[key]
-            self._true[*key, hour] = Physical(self.device(name, hour), known.steps, known.measured)
-        return self._true[*key, hour]
+        return self._fitted[key]
 
 
 def _fleet(draw: random.Random, size: int) -> tuple[str, ...]:
@@ -128,3 +136,8 @@ def _fleet(draw: random.Random, size: int) -> tuple[str, ...]:
 def period_of(seconds: float) -> int:
     """The calibration period of a moment."""
     return int(seconds / HOUR / CALIBRATED)
+
+
+def truth_of(seconds: float) -> int:
+    """The hour in which the true state of a device was last looked at."""
+    return TRUTH * int(seconds / HOUR / TRUTH)
