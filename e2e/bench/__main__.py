@@ -39,6 +39,12 @@ def _placement() -> None:
     placement.run()
 
 
+def _placement_fleets() -> None:
+    from e2e.bench.esp import fleets
+
+    fleets.run()
+
+
 def _guest() -> None:
     from e2e.bench import guest
 
@@ -69,6 +75,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "first-shot": _first_shot,
     "esp": _esp,
     "placement": _placement,
+    "placement-fleets": _placement_fleets,
     "guest": _guest,
     "pmem": _pmem,
     "pool": _pool,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from e2e.bench.esp import account, telling
+from e2e.bench.esp import account, fleets, telling
 from e2e.bench.esp.account import Parts
 from e2e.bench.esp.placement import parts, truly_reached
 from e2e.bench.esp.queueing import LONGEST_HOLD, Ran, Unplaced, by_success, simulate, static_best, success_alone
@@ -116,6 +116,20 @@ def test_every_world_has_a_line() -> None:
     lines = telling.by_seed({"nine": [result(1, 1.0)], "five": [result(1, 1.0), result(2, 2.0)]}).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| 5, 1", "| 5, 1", "| 5, 2"]
     assert {line.count("|") for line in lines} == {12}
+
+
+def test_fleets_on_either_side_of_the_aim_are_counted_and_drift_is_told_from_the_closed_form() -> None:
+    missed, none = account.missed([(0.5, 0.4)] * 3 + [(0.5, 0.6)]), account.missed([])
+    as_calibrated = account.missed([(0.5, 0.45), (0.5, 0.45), (0.5, 0.55)])
+    found = [
+        {"gainPercent": gain, "floorsMissed": floors, "floorsMissedAsCalibrated": calibrated}
+        for gain, floors, calibrated in ((-0.5, missed, as_calibrated), (3.0, none, none), (15.0, none, none))
+    ]
+    rows = {row["figure"].partition(": ")[2]: row["measured"] for row in fleets.rows(found)}
+    assert rows["those that gain 15 % or more"] == 1 and rows["those that lose"] == 1
+    assert (rows["the same, median"], rows["the same, least"], rows["the same, most"]) == (3, -0.5, 15)
+    assert rows["floors missed by the errors that a readout sees"] == 75
+    assert rows["of those, missed as calibrated, without drift"] == 66.7
 
 
 @pytest.fixture(scope="module")
