@@ -79,7 +79,7 @@ def _policy(results: Results, policy: str) -> dict[str, str]:
         "mean wait of the worst seed": f"{max(one['mean'] for one in waits):.1f} s",
         "longest wait": f"{max(one['max'] for one in waits):.0f} s",
         "jobs held until a device reached their floor": f"{sum(one['count'] for one in held):g}",
-        "mean wait of those": f"{account.mean_wait(held):.0f} s",
+        "mean wait of those": f"{account.mean_wait(held):.0f} s" if any(one["count"] for one in held) else "–",
         "mean wait of all others": f"{account.mean_wait(others):.1f} s",
         "longest wait of all others": f"{max(one.get('max', 0.0) for one in others):.0f} s",
         "jobs never placed": f"{_never(results, policy)}",
@@ -109,7 +109,7 @@ def _seed(result: Mapping[str, Any]) -> list[str]:
         f"{result['p95WaitRatio']:.2f} ×",
         f"{result['gainOfSuccessAlonePercent']} %",
         f"{result['p95WaitRatioOfSuccessAlone']:.2f} ×",
-        *(f"{parts[name]:.2f}" for name in ("choice", "closedForm", "queue", "drift", "moment")),
+        *(f"{parts[name] + 0.0:.2f}" for name in ("choice", "closedForm", "queue", "drift", "moment")),
     ]
 
 
