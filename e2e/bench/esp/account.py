@@ -60,18 +60,22 @@ def _waits(seconds: Sequence[float]) -> dict[str, float]:
     return {"mean": round(fmean(seconds), 1)} | figures.spread(seconds) if seconds else {"count": 0}
 
 
-def floors(runs: Sequence[Ran], measured: Sequence[tuple[float, float]]) -> dict[str, Any]:
+def floors(runs: Sequence[Ran], measured: Sequence[tuple[Ran, float]]) -> dict[str, Any]:
     """Jobs with a floor that ran: how many where less was predicted, and where less was true, and by how much.
 
-    `measured` has floor and measured success of those of them that were measured.
+    `measured` has some of them with what was measured; what their ESP says of the same ones stands beside it.
     """
-    named = [(one, one.job.floor) for one in runs if one.job.floor is not None]
     return {
-        "placedAgainstPrediction": missed([(floor, one.predicted) for one, floor in named]),
-        "missedByTruth": missed([(floor, one.success) for one, floor in named]),
-        "missedByTruthSeen": missed([(floor, one.success**VISIBLE) for one, floor in named]),
-        "missedByMeasured": missed(measured),
+        "placedAgainstPrediction": _floors((one, one.predicted) for one in runs),
+        "missedByTruth": _floors((one, one.success) for one in runs),
+        "missedByTruthSeen": _floors((one, one.success**VISIBLE) for one in runs),
+        "missedByTruthSeenOfMeasured": _floors((one, one.success**VISIBLE) for one, _ in measured),
+        "missedByMeasured": _floors(measured),
     }
+
+
+def _floors(found: Iterable[tuple[Ran, float]]) -> dict[str, float]:
+    return missed([(one.job.floor, success) for one, success in found if one.job.floor is not None])
 
 
 def missed(floors: Sequence[tuple[float, float]]) -> dict[str, float]:

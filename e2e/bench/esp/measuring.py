@@ -40,8 +40,8 @@ class Measuring:
             for policy, runs in ran.items()
         }
 
-    def of_floors(self, runs: list[Ran]) -> list[tuple[float, float]]:
-        """Floor and measured success of some narrow jobs that name a floor: of those that were drawn, the ones that ran."""
+    def of_floors(self, runs: list[Ran]) -> list[tuple[Ran, float]]:
+        """Measured success of some narrow jobs that name a floor: of those that were drawn, the ones that ran."""
         found = []
         for one in runs:
             if one.job.floor is None or one.job.number not in self._with_floor:
@@ -49,7 +49,7 @@ class Measuring:
             key = one.job.circuit, one.device, period_of(one.begin), truth_of(one.begin)
             if key not in self._shares:
                 self._shares[key] = self._share(one, FLOOR_SHOTS, self._world.seed)
-            found.append((one.job.floor, self._shares[key]))
+            found.append((one, self._shares[key]))
         return found
 
     def _share(self, one: Ran, shots: int, seed: int) -> float:

@@ -15,7 +15,8 @@ OURS, THEIRS, ALONE = "esp", "static-best", "success-alone"
 FLOORS = {
     "missedByTruth": "the agent's ESP",
     "missedByTruthSeen": "of it, the errors that a readout sees",
-    "missedByMeasured": "measured, of jobs that were drawn",
+    "missedByTruthSeenOfMeasured": "the same of those that were measured",
+    "missedByMeasured": "measured, up to 7 qubits",
 }
 
 

@@ -38,11 +38,12 @@ def test_a_floor_that_was_foreseen_to_hold_is_missed_where_the_device_is_worse()
         ran(floor=0.5, predicted=0.75, success=0.6),
         ran(predicted=0.1, success=0.1),  # names none
     ]
-    found = account.floors(runs, [(0.7, 0.66), (0.6, 0.66)])
+    found = account.floors(runs, [(runs[0], 0.66), (runs[2], 0.66)])
     assert found["placedAgainstPrediction"]["jobs"] == 0
     assert found["missedByTruth"] == {"of": 3, "jobs": 2, "percent": 66.7, "meanShort": 0.065, "mostShort": 0.1}
     assert found["missedByTruthSeen"]["jobs"] == 1
     assert found["missedByTruthSeen"]["mostShort"] == pytest.approx(0.7 - 0.6**VISIBLE, abs=1e-4)
+    assert (found["missedByTruthSeenOfMeasured"]["of"], found["missedByTruthSeenOfMeasured"]["jobs"]) == (2, 1)
     assert found["missedByMeasured"] == {"of": 2, "jobs": 1, "percent": 50.0, "meanShort": 0.04, "mostShort": 0.04}
 
 
