@@ -32,13 +32,13 @@ async def test_a_twin_ends_whose_status_changes_so_many_turns_of_the_loop_before
         twin = Twin(api, SETTINGS, "1", Memory(storage, 300.0))
         twin.say(True, "WorkerWarm", "the quantum worker is warm")
         running = asyncio.create_task(twin.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while "status of EdgeNode" not in caplog.text:  # noqa: ASYNC110 (a log line is no event)
                 await asyncio.sleep(0.001)
         twin.say(False, "ShuttingDown", "the agent is shutting down")
         for _ in range(turns):
             await asyncio.sleep(0)
         running.cancel()
-        ended, _ = await asyncio.wait([running], timeout=5)
+        ended, _ = await asyncio.wait([running], timeout=60)
         assert ended
     await storage.close()

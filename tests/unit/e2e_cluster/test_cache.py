@@ -196,19 +196,21 @@ class TestRunLock:
 
 def test_who_comes_second_waits_and_finds_the_artefact_made():
     order = []
-    holding = threading.Event()
+    holding, passed = threading.Event(), threading.Event()
 
     def first():
         with artefact_lock("kind-1"):
             holding.set()
+            passed.wait(20)
             time.sleep(0.1)  # long enough for the other to come, if nothing kept it out
             order.append("first")
 
     thread = threading.Thread(target=first)
     thread.start()
-    assert holding.wait(5)
+    assert holding.wait(60)
     with artefact_lock("another"):
         order.append("other artefact")
+    passed.set()
     with artefact_lock("kind-1"):
         order.append("second")
     thread.join()

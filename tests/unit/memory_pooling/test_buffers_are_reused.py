@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,13 +25,15 @@ from omnixan.edge_network.memory_pooling.errors import (
     TooScattered,
     UseAfterRelease,
 )
+from tests.unit.descriptors import open_descriptors
+from tests.unit.memory_pooling.limits import NO_LIMITS
 
 PAGE = 4096
 
 
 @pytest.fixture
 def pool() -> MemoryPooling:
-    return MemoryPooling("1MB", "128KB")
+    return MemoryPooling("1MB", "128KB", limits=NO_LIMITS)
 
 
 def test_as_the_specification_writes_it() -> None:
@@ -205,7 +208,7 @@ def test_more_than_is_free_is_refused_with_what_is(pool: MemoryPooling) -> None:
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    pool = MemoryPooling("512KB", "128KB")
+    pool = MemoryPooling("512KB", "128KB", limits=NO_LIMITS)
     buffers = [pool.acquire("128KB", tenant=name) for name in "abcd"]
     for number in (2, 0, 3, 1):
         buffers[number].array()[:] = number + 1
@@ -260,17 +263,16 @@ def test_a_closed_pool_takes_no_requests_and_its_views_stay() -> None:
 
 
 def test_closing_gives_descriptors_and_mappings_back() -> None:
-    def counted() -> tuple[int, int]:
-        with open("/proc/self/maps") as maps:  # noqa: PTH123
-            return len(os.listdir("/proc/self/fd")), sum("omnixan" in line for line in maps)  # noqa: PTH208
+    def mapped() -> set[str]:
+        return {line for line in Path("/proc/self/maps").read_text().splitlines() if "omnixan" in line}
 
-    before = counted()
+    before = open_descriptors(), mapped()
     pool = MemoryPooling("1MB", "64KB")
     pool.acquire("1MB").array()[:] = 1
-    assert counted() > before
+    assert open_descriptors() - before[0] and mapped() - before[1]
     pool.close()
     del pool
-    assert counted() == before
+    assert open_descriptors() <= before[0] and mapped() <= before[1]
 
 
 def test_a_forked_child_cannot_take_its_parents_memory(pool: MemoryPooling) -> None:

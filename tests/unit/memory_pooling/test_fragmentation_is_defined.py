@@ -6,6 +6,7 @@ import pytest
 
 from omnixan.edge_network import MemoryPooling
 from omnixan.edge_network.memory_pooling.fragmentation import Fragmentation, PoolState, fragmentation
+from tests.unit.memory_pooling.limits import NO_LIMITS
 
 NOTHING = {"free": 0, "largest": 0, "requested": 0, "granted": 0, "resident": 0}
 
@@ -25,7 +26,7 @@ def test_definitions(state: dict[str, int], expected: tuple[float, float, float]
 
 
 def test_a_pool_reports_them() -> None:
-    pool = MemoryPooling("1MB", "128KB")
+    pool = MemoryPooling("1MB", "128KB", limits=NO_LIMITS)
     buffers = [pool.acquire(3000) for _ in range(4)]
     for buffer in buffers:
         buffer.array()[:] = 1

@@ -187,10 +187,10 @@ async def test_workers_wait_for_keys_and_end_when_the_queue_is_closed() -> None:
     workers = [asyncio.create_task(worker()) for _ in range(3)]
     queue.add("later", 0.02)
     queue.add("now")
-    await asyncio.wait_for(both.wait(), 5)
+    await asyncio.wait_for(both.wait(), 60)
     assert seen == ["now", "later"]
     queue.close()
-    await asyncio.wait_for(asyncio.gather(*workers), 5)
+    await asyncio.wait_for(asyncio.gather(*workers), 60)
 
 
 class _HastyLoop(asyncio.SelectorEventLoop):
@@ -306,7 +306,7 @@ async def test_a_delayed_key_comes_while_the_worker_that_waited_for_it_is_busy_o
     queue.add("later", 0.05)
     queue.add("long")
     first.cancel()
-    await asyncio.wait_for(release.wait(), 5)
+    await asyncio.wait_for(release.wait(), 60)
     assert seen == ["long", "later"]
     queue.close()
-    await asyncio.wait_for(asyncio.gather(*others), 5)
+    await asyncio.wait_for(asyncio.gather(*others), 60)

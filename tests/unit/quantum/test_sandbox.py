@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import signal
+import statistics
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from omnixan.edge_network.quantum import sandbox as sandbox_module
 from omnixan.edge_network.quantum.errors import ProgramError
 from omnixan.edge_network.quantum.openqasm import parse
 from omnixan.edge_network.quantum.sandbox import MIB, ParserLimits, Sandbox
+from tests.unit.descriptors import open_descriptors
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one sandbox for all: it must survive what is done to it
 
@@ -87,22 +89,29 @@ async def test_text_that_is_not_unicode_is_refused(sandbox):
 
 
 async def test_a_bomb_is_killed_within_five_seconds_and_neighbours_do_not_wait(sandbox, cpu_bomb, bell_text):
-    started, ended = time.monotonic(), list[float]()
-    bombs = [asyncio.create_task(sandbox.parse(cpu_bomb + f"// {number}")) for number in range(3)]
-    for bomb in bombs:
-        bomb.add_done_callback(lambda _: ended.append(time.monotonic()))
-    neighbours = 0
-    while not all(bomb.done() for bomb in bombs):
-        begin = time.monotonic()
-        await sandbox.parse(bell_text)
-        assert time.monotonic() - begin < 3
-        neighbours += 1
-    assert neighbours >= 5
-    for bomb in bombs:
-        error = await refusal(bomb)
-        assert (error.category, error.reason) == ("PAYLOAD_REJECTED", "ParserKilled")
-        assert "make it smaller" in str(error)
-    assert max(ended) - started < 6  # five for the bombs, the rest for a busy machine
+    async def bombed():
+        """Seconds until the last of three bombs was killed, and those that each of their neighbours took."""
+        started, ended, neighbours = time.monotonic(), list[float](), list[float]()
+        bombs = [asyncio.create_task(sandbox.parse(cpu_bomb + f"// {number}")) for number in range(3)]
+        for bomb in bombs:
+            bomb.add_done_callback(lambda _: ended.append(time.monotonic()))
+        while not all(bomb.done() for bomb in bombs):
+            begin = time.monotonic()
+            await sandbox.parse(bell_text)
+            neighbours.append(time.monotonic() - begin)
+        for bomb in bombs:
+            error = await refusal(bomb)
+            assert (error.category, error.reason) == ("PAYLOAD_REJECTED", "ParserKilled")
+            assert "longer than 5 s" in str(error) or "more than 4 s of CPU time" in str(error)
+            assert "make it smaller" in str(error)
+        return max(ended) - started, neighbours
+
+    for _ in range(3):  # a machine that stands still for a moment makes anybody late, but not every time
+        took, neighbours = await bombed()
+        if took < 6 and len(neighbours) >= 5 and statistics.median(neighbours) < 1:
+            break
+    assert took < 6  # five for the bombs, the rest for a busy machine
+    assert len(neighbours) >= 5 and statistics.median(neighbours) < 1
 
 
 async def test_each_limit_is_named(cpu_bomb, memory_hog, bell_text):
@@ -116,6 +125,7 @@ async def test_each_limit_is_named(cpu_bomb, memory_hog, bell_text):
             error = await refusal(running.parse(text))
             assert (error.category, error.reason) == ("PAYLOAD_REJECTED", "ParserKilled")
             assert words in str(error)
+            running.limits = ParserLimits(wall=60)  # how long a good program takes depends on what else the machine does
             assert (await running.parse(bell_text)).circuit.qubits == 2
 
 
@@ -124,7 +134,8 @@ async def test_the_largest_program_is_within_the_limits_of_cpu_and_memory(memory
         assert len((await patient.parse(memory_hog)).circuit.instructions) == 32_000
 
 
-async def test_a_fork_server_that_dies_is_replaced_and_its_work_done_again(sandbox, until):
+async def test_a_fork_server_that_dies_is_replaced_and_its_work_done_again(sandbox, until, monkeypatch):
+    monkeypatch.setattr(sandbox, "limits", ParserLimits(wall=60))  # the two are large, and the machine may be busy
     first = sandbox.pid
     parsing = [asyncio.create_task(sandbox.parse(SLOW + f"// {number}")) for number in range(2)]
     await until(lambda: sandbox._server.children)  # until one is at work
@@ -149,7 +160,15 @@ async def test_children_die_with_the_fork_server(cpu_bomb, alive, until):
 async def test_a_stuck_fork_server_is_replaced(monkeypatch, bell_text):
     monkeypatch.setattr(sandbox_module, "_GRACE", 0.2)
     async with Sandbox(ParserLimits(wall=0.5)) as running:
-        first = running.pid
+        first, at_work = running.pid, running._running
+
+        async def patient_once_it_is_replaced():
+            server = await at_work()
+            if server.pid != first:
+                running.limits = ParserLimits(wall=60)
+            return server
+
+        monkeypatch.setattr(running, "_running", patient_once_it_is_replaced)
         os.kill(first, signal.SIGSTOP)
         assert (await running.parse(bell_text)).circuit.qubits == 2
         assert running.pid != first
@@ -160,7 +179,7 @@ async def test_a_cancelled_parse_leaves_nothing_behind(sandbox, cpu_bomb, bell_t
     for _ in range(3):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(sandbox.parse(cpu_bomb), 0.2)
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
     assert (await sandbox.parse(bell_text)).circuit.qubits == 2
 
 
@@ -178,7 +197,3 @@ async def test_nothing_of_the_agents_environment_reaches_the_parser(monkeypatch)
 
 def environment_of(pid):
     return Path(f"/proc/{pid}/environ").read_bytes()
-
-
-def open_descriptors():
-    return len(list(Path("/proc/self/fd").iterdir()))

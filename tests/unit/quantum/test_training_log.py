@@ -93,9 +93,10 @@ def test_evaluations_are_handed_out_when_they_are_due(pace, ticks, sizes, waits)
 
 
 @pytest.fixture
-async def worker(sandbox):
+async def worker(sandbox, until):
     running = Worker(sandbox, 8)
     await running.start()
+    await until(lambda: running.pid is not None)  # the worker itself may report before the server that forked it
     yield running
     await running.close()
 
@@ -103,6 +104,7 @@ async def worker(sandbox):
 @pytest.mark.parametrize("optimizer", ["COBYLA", "L-BFGS-B"])
 async def test_a_worker_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(worker, until, optimizer):
     async def kill():
+        await until(lambda: worker.pid is not None)  # this may be one that took another's place
         pid = worker.pid
         worker.kill()
         await until(lambda: not Path(f"/proc/{pid}").exists())

@@ -19,10 +19,11 @@ SPEC = {"primitive": {"sampler": {"shots": 500}}, "execution": {"seed": 3}, "pro
 
 
 @pytest_asyncio.fixture
-async def worker(sandbox):
+async def worker(sandbox, until):
     """A ready worker of 18 qubits."""
     running = Worker(sandbox, 18)
     await running.start()
+    await until(lambda: running.pid is not None)  # the worker itself may report before the server that forked it
     yield running
     await running.close()
 
@@ -39,7 +40,6 @@ def cpu_ticks(pid):
 
 async def at_work(worker, until):
     """Wait until the worker computes."""
-    await until(lambda: worker.pid is not None)  # the worker itself may report before the server that forked it
     pid, before = worker.pid, cpu_ticks(worker.pid)
     await until(lambda: cpu_ticks(pid) > before + 5)
 
@@ -91,7 +91,6 @@ async def test_a_killed_job_fails_and_the_next_one_runs(worker, layered, ghz, un
 
 
 async def test_a_job_that_times_out_does_not_go_on(worker, layered, ghz, alive, until):
-    await until(lambda: worker.pid is not None)
     pid = worker.pid
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(worker.run(SPEC, layered(16, 4000)), 0.5)
@@ -100,7 +99,6 @@ async def test_a_job_that_times_out_does_not_go_on(worker, layered, ghz, alive, 
 
 
 async def test_an_idle_worker_that_dies_is_replaced(worker, ghz, until):
-    await until(lambda: worker.pid is not None)
     pid = worker.pid
     os.kill(pid, signal.SIGKILL)
     await until(lambda: worker.ready and worker.pid not in (None, pid))
