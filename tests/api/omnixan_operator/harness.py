@@ -27,6 +27,9 @@ ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 60.0
 HELD = 3600
 """Seconds of a Lease that no test sees the end of, however slow the machine is."""
+MOMENT, AWHILE = 0.5, 1.6
+"""Seconds without work after which an operator is settled: with AWHILE also what comes back after a second has come back
+(runs that run, jobs that wait). For comparisons of what was asked for before and after."""
 LEASE = "coordination.k8s.io/v1"
 APPS = "apps/v1"
 BELL = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;'
@@ -122,27 +125,45 @@ class Operator:
 
         Watches and their lists are kopf's own, and Leases are the election's.
         """
-        counts: dict[tuple[str, str], int] = {}
-        pattern = r'^omnixan_operator_api_requests_total\{code="\d+",kind="(\w+)",verb="(\w+)"\} (\S+)'
-        for kind, verb, count in re.findall(pattern, self._get("/metrics").text, re.MULTILINE):
-            if kind != "Lease" and verb not in (("get", "list") if writes_only else ("list",)):
-                counts[verb, kind] = counts.get((verb, kind), 0) + int(float(count))
-        return counts
+        return _requests(self._metrics(), ("get", "list") if writes_only else ("list",))
 
-    def settled(self) -> None:
-        """Wait until it leads, and no key is due or in hand for a moment."""
-        wait("the operator leads", lambda: self.metric("omnixan_operator_leader") == 1)
-        last: list[Any] = []
+    def leads(self) -> bool:
+        """Whether it says so now; one that does not answer does not."""
+        return _total(self._get("/metrics").text, "omnixan_operator_leader") == 1
+
+    def settled(self, seconds: float = MOMENT) -> None:
+        """Wait until it leads, has worked, and then has had no key due or in hand and no request answered for so long."""
+        wait("the operator leads", self.leads)
+        since, last = time.monotonic(), (0.0, {("", ""): 0})
 
         def quiet() -> bool:
-            last.append(re.findall(r"^omnixan_operator_reconcile_total.*", self._get("/metrics").text, re.MULTILINE))
-            return len(last) > 12 and all(entry == last[-1] for entry in last[-12:])
+            nonlocal since, last
+            asked = time.monotonic()
+            page = self._get("/metrics").text
+            done = _total(page, "omnixan_operator_reconcile_total")
+            taken = _total(page, "omnixan_operator_queue_latency_seconds_count")
+            idle = taken == done > 0 and _total(page, "omnixan_operator_queue_depth") == 0
+            now = done, _requests(page, ("list",))
+            if not idle or now != last:
+                since, last = time.monotonic(), now
+            return idle and asked - since >= seconds
 
         wait("the operator is settled", quiet)
 
     def metric(self, name: str) -> float:
         """The sum of a metric's series."""
-        return sum(float(v) for v in re.findall(rf"^{name}(?:\{{.*\}})? (\S+)", self._get("/metrics").text, re.M))
+        return _total(self._metrics(), name)
+
+    def _metrics(self) -> str:
+        """All its metrics; while no answer comes, it is asked again."""
+
+        def page() -> str:
+            assert self.ended() is None, f"the operator has ended: {self.log}"
+            answer = self._get("/metrics")
+            return answer.text if answer.ok else ""
+
+        text: str = wait("the operator tells its metrics", page)
+        return text
 
     def _get(self, path: str) -> requests.Response:
         try:
@@ -151,6 +172,21 @@ class Operator:
             answer = requests.Response()
             answer.status_code = 503
             return answer
+
+
+def _total(page: str, name: str) -> float:
+    """The sum of a metric's series on a page of metrics."""
+    return sum(float(value) for value in re.findall(rf"^{name}(?:\{{.*\}})? (\S+)", page, re.MULTILINE))
+
+
+def _requests(page: str, without: tuple[str, ...]) -> dict[tuple[str, str], int]:
+    """Requests by verb and kind on a page of metrics, without some verbs and without those for Leases."""
+    counts: dict[tuple[str, str], int] = {}
+    pattern = r'^omnixan_operator_api_requests_total\{code="\d+",kind="(\w+)",verb="(\w+)"\} (\S+)'
+    for kind, verb, count in re.findall(pattern, page, re.MULTILINE):
+        if kind != "Lease" and verb not in without:
+            counts[verb, kind] = counts.get((verb, kind), 0) + int(float(count))
+    return counts
 
 
 def micro_time() -> str:
@@ -378,6 +414,15 @@ class Site:
         except AssertionError as error:
             raise AssertionError(f"{error}; its status is {self.kube.get(kind, name).get('status')}") from None
         return found
+
+    def is_told(self, name: str, reason: str) -> None:
+        """Wait for an Event about an object: it is posted behind the write that it tells of, and after all earlier ones."""
+
+        def posted() -> bool:
+            events = self.kube.list("Event", "events.k8s.io/v1")
+            return any((e["regarding"]["name"], e["reason"]) == (name, reason) for e in events)
+
+        wait(f"an Event tells of {name}: {reason}", posted)
 
     def is_ready(self, name: str = "ec") -> Object:
         """Wait until an EdgeCluster is Ready and its agents are rolled out, so that nothing more changes by itself."""

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -117,14 +118,18 @@ class Replicas:
         kubeconfig.chmod(0o600)
         return Replica(name, link, kubeconfig, self._socket, self._folder / f"{name}.log")
 
-    def holder(self) -> str:
-        """The pod that the Lease names; empty: none."""
+    def lease(self) -> Object:
+        """What the election's Lease says; empty: there is none."""
         try:
-            lease = self._system.get("Lease", "omnixan-operator", api_version=LEASE)
+            spec: Object = self._system.get("Lease", "omnixan-operator", api_version=LEASE)["spec"]
         except Exception as error:
             assert getattr(error, "code", 0) == 404, error
-            return ""
-        return str(lease["spec"].get("holderIdentity") or "").partition("_")[0]
+            return {}
+        return spec
+
+    def holder(self) -> str:
+        """The pod that the Lease names; empty: none."""
+        return _holder(self.lease())
 
     def leader(self) -> Replica:
         """The one that leads, as soon as one does."""
@@ -132,7 +137,7 @@ class Replicas:
         return found
 
     def _leads(self, member: Replica) -> bool:
-        return self.holder() == member.pod and member.metric("omnixan_operator_leader") == 1
+        return self.holder() == member.pod and member.leads()
 
     def other(self, member: Replica) -> Replica:
         """The other one."""
@@ -143,6 +148,25 @@ class Replicas:
         began = time.monotonic()
         wait(f"the Lease is not {member.pod}'s", lambda: self.holder() == self.other(member).pod)
         return time.monotonic() - began
+
+    def left_behind_by(self, former: Replica, held: Object) -> float:
+        """Wait until the other one leads; the seconds from the last renewal by one that stopped to that.
+
+        `held` is the Lease right before that one was stopped. By the Lease's own times: all are of this machine's clock,
+        and however late this test gets to look, they stay what they are.
+        """
+        leases = [held]
+        assert _holder(held) == former.pod, held
+
+        def taken() -> bool:
+            lease = self.lease()
+            if _holder(lease) == former.pod:
+                leases.append(lease)
+            return _holder(lease) == self.other(former).pod
+
+        wait(f"the Lease is not {former.pod}'s", taken)
+        begun, renewed = (datetime.fromisoformat(text) for text in (self.lease()["acquireTime"], leases[-1]["renewTime"]))
+        return (begun - renewed).total_seconds()
 
     def audit_size(self) -> int:
         """Where the audit log ends now."""
@@ -170,6 +194,10 @@ class Replicas:
                 entry = json.loads(line)
                 if entry["user"]["username"] == ACCOUNT and entry["verb"] in CHANGES and "responseStatus" in entry:
                     yield entry
+
+
+def _holder(lease: Object) -> str:
+    return str(lease.get("holderIdentity") or "").partition("_")[0]
 
 
 def _pod(entry: Any) -> str:

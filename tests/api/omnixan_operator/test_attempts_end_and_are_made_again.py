@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.api.client import Kube, Object, RefusedError
-from tests.api.omnixan_operator.harness import HELD, Agents, Operator, Site, wait
+from tests.api.omnixan_operator.harness import AWHILE, HELD, Agents, Operator, Site, wait
 
 
 def ready(site: Site, nodes: int = 1, autonomy: str = "5s") -> None:
@@ -90,7 +90,8 @@ def test_a_node_that_comes_back_in_time_keeps_its_run(site: Site, agents: Agents
     node = first["spec"]["nodeName"]
     fall_silent(site, agents, node)
     site.is_so("QuantumJob", "bell", "Detached")
-    operator.settled()
+    site.is_told("bell", "Detached")
+    operator.settled(AWHILE)
     before = operator.requests()
     operator.settled()
     assert operator.requests() == before, "nothing is written while it is borne"

@@ -11,7 +11,7 @@ import yaml
 
 from tests.api.client import Kube, Object
 from tests.api.conftest import CRD, ROOT, served, until
-from tests.api.omnixan_operator.harness import APPS, Agents, Operator, Site, wait
+from tests.api.omnixan_operator.harness import APPS, AWHILE, Agents, Operator, Site, wait
 
 NEW_TEXT = {"type": "string", "maxLength": 63}
 
@@ -65,7 +65,7 @@ def test_the_operator_works_on_and_keeps_what_it_does_not_know(
     wait("the change is observed", lambda: _observed(site))
     live = site.kube.get("EdgeCluster", "ec")
     assert (live["spec"]["addedLater"], live["status"]["addedLater"]) == ("x", "y")
-    operator.settled()
+    operator.settled(AWHILE)
     before = operator.requests()
     site.kube.patch("EdgeCluster", "ec", {"spec": {"addedLater": "w"}})
     wait("the change is observed", lambda: _observed(site))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.client import Kube, RefusedError, new_namespace
-from tests.api.omnixan_operator.harness import BELL, Agents, Operator, Site, wait
+from tests.api.omnixan_operator.harness import AWHILE, BELL, Agents, Operator, Site, wait
 
 
 def ready(site: Site, nodes: int = 1, **spec: Any) -> None:
@@ -32,7 +32,8 @@ def test_a_suspended_job_gives_its_node_back_and_goes_on_later(site: Site, agent
     wait("the run is taken back", lambda: not site.runs())
     assert job["status"]["phase"] == "Suspended" and "completionTime" not in job["status"]
     assert site.condition("QuantumJob", "bell", "Reconciling")["reason"] == "Suspended"
-    operator.settled()
+    site.is_told("bell", "Suspended")
+    operator.settled(AWHILE)
     before = operator.requests()
     site.kube.patch("QuantumJob", "bell", {"metadata": {"labels": {"looked": "at"}}})
     operator.settled()

@@ -12,7 +12,7 @@ import pytest
 
 from omnixan_operator.triggers import RUNNING_DELAY
 from tests.api.client import Kube, RefusedError, new_namespace
-from tests.api.omnixan_operator.harness import BELL, PATIENCE, RESULT, Agents, Operator, Site, wait
+from tests.api.omnixan_operator.harness import AWHILE, BELL, PATIENCE, RESULT, Agents, Operator, Site, wait
 
 KNAPSACK = {"qaoa": {"problem": {"knapsack": {"values": [3, 4, 5], "weights": [2, 3, 4], "capacity": 5}}}}
 
@@ -47,7 +47,7 @@ def test_a_short_job_costs_three_writes_and_its_result_is_not_read_again(
     site: Site, agents: Agents, operator: Operator
 ) -> None:
     ready(site)
-    operator.settled()
+    operator.settled(AWHILE)
     names = itertools.count()
     made = wait("a job is a short one", lambda: cost_if_short(site, operator, f"short-{next(names)}"), 3 * PATIENCE)
     assert made == {

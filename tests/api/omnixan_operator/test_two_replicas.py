@@ -15,11 +15,12 @@ import pytest
 
 from e2e.cluster.apiserver import BareControlPlane
 from e2e.gitops.replay import recorded
-from tests.api.omnixan_operator.harness import Site, wait
+from tests.api.omnixan_operator.harness import AWHILE, Site, wait
 from tests.api.omnixan_operator.replicas import PacedAgents, Replica, Replicas
 
+pytestmark = pytest.mark.timeout(900)  # its waits alone may take longer than a test may elsewhere
 FAILOVER_SECONDS = 20.0
-"""From the moment on at which a leader stops to the moment at which another holds the Lease, at most."""
+"""From the last renewal by a leader that stops to the moment at which another takes the Lease, at most."""
 STEADY_SECONDS = float(os.environ.get("OMNIXAN_STEADY_SECONDS", "60"))
 """How long settled objects are watched; `make soak` takes longer."""
 FROZEN_SECONDS = 60.0
@@ -122,12 +123,13 @@ def test_jobs_go_on_under_another_leader(both: Replicas, site: Site, agents: Pac
         site.job(f"{prefix}-{number}")
     agents.allowed = done + JOBS // 3
     wait("a third of the jobs is over", lambda: complete(site, prefix) == JOBS // 3)
+    held = both.lease()
     stop(how, leader)
     stopped = time.monotonic()
     agents.allowed = done + 2 * JOBS // 3  # nodes do not wait for an operator
-    seconds = both.taken_over_from(leader)
-    print(f"\n{how}: another leads after {seconds:.1f} s")
-    assert seconds <= FAILOVER_SECONDS
+    seconds = both.left_behind_by(leader, held)
+    print(f"\n{how}: another leads {seconds:.1f} s after the last renewal")
+    assert 0 < seconds <= FAILOVER_SECONDS
     wait("the new leader tells what is over", lambda: complete(site, prefix) == 2 * JOBS // 3)
     if how == "frozen":
         time.sleep(max(0.0, stopped + FROZEN_SECONDS - time.monotonic()))  # how long it is away is the fault, not a wait
@@ -155,7 +157,7 @@ def test_settled_objects_cost_no_write_and_a_restart_neither(both: Replicas, sit
     agents.allowed = 1_000_000
     everything = len(site.kube.list("QuantumJob"))
     wait("all jobs are over", lambda: complete(site, "") == everything, 240)  # preparation: how fast is judged by e2e/load
-    both.leader().settled()
+    both.leader().settled(AWHILE)
     objects = sum(len(site.kube.list(kind)) for kind in kinds)
     assert objects >= 500
     since = both.audit_size()
