@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.faults.sweep import JOBS, sweep
 
+pytestmark = pytest.mark.timeout(1500)  # as in test_storms
 FEWEST, LAST = 80, 1000
 """Deaths at least, and a step by which the story is over."""
 

@@ -74,6 +74,10 @@ class Link:
             writer.transport.abort()
             return
         far_reader, far_writer = await asyncio.open_connection(*self._target)
+        if not self._up:  # it was cut meanwhile
+            writer.transport.abort()
+            far_writer.transport.abort()
+            return
         self._writers |= {writer, far_writer}
         try:
             async with asyncio.TaskGroup() as group:
