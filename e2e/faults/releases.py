@@ -74,15 +74,12 @@ def _git(*arguments: str) -> None:
 
 
 def versions(field: Field) -> dict[str, set[str]]:
-    """Image tags that run: of operators and of agents."""
+    """Image tags that run: of operators and of agents. Pods on their way out do not count: they are said to run, too."""
     pods = {
         "operators": field.kubectl.list("pods", install.SYSTEM_NAMESPACE, "app.kubernetes.io/name=omnixan-operator"),
         "agents": field.kubectl.list("pods", NAMESPACE, "app.kubernetes.io/component=node-agent"),
     }
-    return {
-        what: {p["spec"]["containers"][0]["image"].rpartition(":")[2] for p in found if p["status"]["phase"] == "Running"}
-        for what, found in pods.items()
-    }
+    return {what: {_tag(p["spec"]["containers"][0]["image"]) for p in found if _stays(p)} for what, found in pods.items()}
 
 
 def change_release(
@@ -112,6 +109,10 @@ def change_release(
     eventually(lambda: versions(field)["agents"] == {_tag(to.agent_image)}, "all agents are of the new version", 120)
     load.remove()
     return {"operatorsFirst": first, "agentsThen": second}
+
+
+def _stays(pod: Any) -> bool:
+    return pod["status"]["phase"] == "Running" and not pod["metadata"].get("deletionTimestamp")
 
 
 def _tag(image: str) -> str:
