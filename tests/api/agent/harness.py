@@ -314,6 +314,21 @@ class Lab:
         status: dict[str, Any] = self.kube.get("QuantumRun", name).get("status") or {}
         return status
 
+    def versions(self, made: dict[str, Any]) -> list[dict[str, Any]]:
+        """A run as it was after each write since it was made, by a watch that starts there."""
+        live = self.kube.get("QuantumRun", made["metadata"]["name"])
+        query = {"watch": "1", "resourceVersion": made["metadata"]["resourceVersion"], "timeoutSeconds": "60"}
+        address = self.kube.host + self.kube.path(made["apiVersion"], "QuantumRun")
+        found = []
+        with self.kube._session.get(address, params=query, timeout=60, stream=True) as answer:
+            for line in answer.iter_lines():
+                run = json.loads(line)["object"]
+                if run["metadata"].get("uid") == made["metadata"]["uid"]:
+                    found.append(run)
+                    if run["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]:
+                        return found
+        raise AssertionError("the watch ended before the object's last version")
+
     def ended(self, name: str, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """Wait for a run's end and return its status."""
         status: dict[str, Any] = eventually(
