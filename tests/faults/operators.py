@@ -28,6 +28,7 @@ import yaml
 from omnixan_operator import events, main
 from omnixan_operator.election import LeadershipLostError
 from omnixan_operator.settings import Settings
+from tests.faults.probe import probe
 from tests.faults.virtualtime import CLIENT, VirtualLoop
 from tests.faults.wire import MemoryNetwork
 
@@ -164,6 +165,10 @@ class Operators:
         if name in self.running:
             self._loop.thaw(name)
             self._network.heal(name)
+
+    async def ready(self, name: str) -> bool:
+        """Whether a process says at its own endpoint that it is ready, as the kubelet asks; False: it does not answer."""
+        return not self._network.is_cut(name) and await probe(self._loop, name, "/readyz") == 200
 
     async def bury(self) -> None:
         """Let everything that is left of all processes end, without any byte reaching the server."""
