@@ -21,7 +21,7 @@ from omnixan_operator.reconcile import claims, context, edgecluster, quantumjob,
 from omnixan_operator.store import uid_of
 from tests.faults.episode import Story
 from tests.faults.failover import FAILOVER
-from tests.faults.takeovers import ANOTHER_LEADS, FORMER
+from tests.faults.takeovers import ANOTHER_LEADS, FORMER, ONE_RESULT
 
 Patches = Iterator[Any]
 
@@ -217,6 +217,16 @@ def _a_new_leader_begins_late() -> Patches:
     yield patch.object(resync.Resync, "catch_up", catch_up)
 
 
+def _a_standby_does_not_listen() -> Patches:
+    original = feed.Feed._listen
+
+    def listen(self: Any, lease: Any) -> None:
+        if self._leading or self.last_beat(store.namespace_of(lease), store.name_of(lease)) is None:
+            original(self, lease)
+
+    yield patch.object(feed.Feed, "_listen", listen)
+
+
 def _who_was_lost_goes_on() -> Patches:
     yield patch.object(election, "may_write_until", lambda sent: sent + 100.0)
 
@@ -230,6 +240,7 @@ BUGS: dict[str, Bug] = {
     "a-standby-waits-too-long": Bug(_a_standby_waits_too_long, (ANOTHER_LEADS,), FAILOVER),
     "a-standby-looks-seldom": Bug(_a_standby_looks_seldom, (ANOTHER_LEADS,), FAILOVER),
     "a-new-leader-begins-late": Bug(_a_new_leader_begins_late, (ANOTHER_LEADS,), FAILOVER),
+    "a-standby-does-not-listen": Bug(_a_standby_does_not_listen, (ONE_RESULT,), FAILOVER),
     "who-was-lost-goes-on": Bug(_who_was_lost_goes_on, (FORMER,), FAILOVER),
     "pausing-is-not-heeded": Bug(_pausing_is_not_heeded, (PLACE,)),
     "work-begins-before-all-is-listed": Bug(_work_begins_before_all_is_listed, (UNKNOWN,)),

@@ -27,7 +27,7 @@ from tests.faults.takeovers import LIMIT
 
 FIRST = 10_000
 """Seeds from here on, so that they are none of the tests'."""
-CHUNK = 40
+CHUNK = 20
 LEAST_STEPS = 500
 FIGURES = OUT / "soak" / "faults.json"
 
