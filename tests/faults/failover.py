@@ -22,7 +22,7 @@ LONGEST = 360.0
 STEPS = 40
 """Steps of the loop within which a leader is lost after jobs have arrived: a little more than it is busy with them."""
 RESTS = (0.0, 0.0, 100.0)
-"""Seconds for which all is whole before the next loss, besides what is drawn: who takes over has stood by for long, or not."""
+"""Seconds for which all is whole before the next loss, and a few more: who takes over has stood by for long, or not."""
 WHOLE_AGAIN = 180.0
 """Seconds from the end of a loss (and from the start of the story) until all is whole, at most."""
 WHOLE = "both replicas are whole again"
