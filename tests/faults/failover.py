@@ -40,6 +40,7 @@ class Failover(Episode):
         self._submitted = 0
         self._fault_step = 0
         self._way = ""
+        self._asking: asyncio.Task[None] | None = None
 
     def play(self) -> Report:
         """As any episode, with the takeovers in the report."""
@@ -114,6 +115,15 @@ class Failover(Episode):
         else:
             (self.operators.freeze if way == "frozen" else self.network.cut)(victim)
             self.loop.call_later(AWAY, self._back, victim)
+
+    def _back(self, name: str) -> None:
+        super()._back(name)
+        self.takeovers.back(name)
+        self._asking = self.loop.create_task(self._ask(name))
+
+    async def _ask(self, name: str) -> None:
+        """At the very moment at which it is back, before it can have read the Lease."""
+        self.takeovers.says(name, await self.operators.believes_to_lead(name))
 
     async def _peace(self) -> None:
         await super()._peace()

@@ -168,7 +168,12 @@ class Operators:
 
     async def ready(self, name: str) -> bool:
         """Whether a process says at its own endpoint that it is ready, as the kubelet asks; False: it does not answer."""
-        return not self._network.is_cut(name) and await probe(self._loop, name, "/readyz") == 200
+        return not self._network.is_cut(name) and (await probe(self._loop, name, "/readyz"))[0] == 200
+
+    async def believes_to_lead(self, name: str) -> bool:
+        """Whether a process would write at this moment, by its own metric, asked from beside it: it may be cut off."""
+        _, metrics = await probe(self._loop, name, "/metrics")
+        return "\nomnixan_operator_leader 1.0" in metrics
 
     async def bury(self) -> None:
         """Let everything that is left of all processes end, without any byte reaching the server."""

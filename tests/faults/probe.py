@@ -43,11 +43,11 @@ class _Answer(asyncio.Transport):
         return
 
 
-async def probe(loop: VirtualLoop, client: str, path: str) -> int:
-    """The HTTP status of the answer; 0: nobody listens, or nobody answers in time."""
+async def probe(loop: VirtualLoop, client: str, path: str) -> tuple[int, str]:
+    """The HTTP status of the answer and its body; 0: nobody listens, or nobody answers in time."""
     factory = loop.listening.get(client)
     if factory is None:
-        return 0
+        return 0, ""
     context = contextvars.copy_context()
     context.run(CLIENT.set, client)  # what the server does about it is done by the operator, which may be frozen
     answer = _Answer(loop)
@@ -58,7 +58,8 @@ async def probe(loop: VirtualLoop, client: str, path: str) -> int:
         async with asyncio.timeout(TIMEOUT):
             await answer.done
     except TimeoutError:
-        return 0
+        return 0, ""
     finally:
         loop.call_soon(protocol.connection_lost, None, context=context)
-    return int(answer.data.split(b" ", 2)[1])
+    head, _, body = answer.data.partition(b"\r\n\r\n")
+    return int(head.split(b" ", 2)[1]), body.decode()

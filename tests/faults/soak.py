@@ -138,6 +138,7 @@ def _failover_figures(outcomes: list[Outcome]) -> dict[str, Any]:
         "limitSeconds": LIMIT,
         "leaseTakenSeconds": {way: _taken(losses, "lease") for way, losses in ways.items()},
         "firstWorkSeconds": {way: _taken(losses, "work") for way, losses in ways.items()},
+        "lateWritesWithoutPolicy": sum(one["late"] for one in takeovers),
         "runsUnderWayAtALoss": {"least": min((one["runs"] for one in takeovers), default=0)}
         | {"median": statistics.median([one["runs"] for one in takeovers] or [0])},
         "jobsNotOverAtALoss": {"least": min((one["jobs"] for one in takeovers), default=0)}

@@ -16,6 +16,8 @@ LIMIT = 20.0
 """Virtual seconds from the loss of a leader until another holds the Lease and has written something of its work, at most."""
 ANOTHER_LEADS = f"another leads within {LIMIT:g} s"
 FORMER = "a former leader writes nothing"
+AT_ONCE = 0.01
+"""Virtual seconds within which a process that runs on has sent what had passed its own gate before it was frozen."""
 ONE_RESULT = "every job has exactly one result"
 
 
@@ -38,6 +40,10 @@ class Takeover:
     """Until another holds the Lease."""
     work: float | None = None
     """Until that one has written something other than the Lease and Events."""
+    back: float | None = None
+    """Until the lost process ran on, or was connected again."""
+    late: int = 0
+    """Writes that it was sending when it was frozen, and that were accepted when it ran on: without the admission policy."""
 
 
 class Takeovers:
@@ -97,10 +103,29 @@ class Takeovers:
 
     def _on_work(self, client: str, what: str) -> None:
         if client in self._former:
-            self._invariants.violated(FORMER, f"{what} of {client} was accepted, and {self.holder()} leads")
+            self._on_late(client, what)
         last = self.all[-1] if self.all else None
         if last is not None and last.lease is not None and last.work is None and client == self.holder():
             last.work = self._cluster.loop.now - last.at
+
+    def _on_late(self, client: str, what: str) -> None:
+        """Without the chart's policy what a leader was sending when it was frozen may be accepted (decision 40)."""
+        takeover = next(one for one in self.all if one.lost == client)
+        since = self._cluster.loop.now - takeover.at - (takeover.back or 0.0)
+        if self._cluster.api.admission or takeover.back is None or since > AT_ONCE:
+            self._invariants.violated(FORMER, f"{what} of {client} was accepted, and {self.holder()} leads")
+        else:
+            takeover.late += 1
+
+    def back(self, client: str) -> None:
+        """The lost process runs on, or is connected again, at this moment."""
+        takeover = next(one for one in self.all if one.lost == client)
+        takeover.back = self._cluster.loop.now - takeover.at
+
+    def says(self, client: str, leads: bool) -> None:
+        """Whether a lost process, another holding the Lease, believes that it leads."""
+        if leads and client in self._former:
+            self._invariants.violated(FORMER, f"{client} believes that it may write, and {self.holder()} leads")
 
     def judge_jobs(self, submitted: int) -> None:
         """In the end: every job ended once, with a result, and needed one run: a lost leader loses no attempt."""
