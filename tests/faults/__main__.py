@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 
 from tests.faults.bugs import BUGS
 from tests.faults.episode import Episode, Report, Story
+from tests.faults.failover import FAILOVER, episode
 from tests.faults.replayable import become_replayable
 from tests.faults.virtualtime import CLIENT
 
@@ -48,12 +49,12 @@ def told(episode: Episode) -> None:
 
 
 def _play(seed: int, story: Story, trace: bool) -> Report:
-    episode = Episode(seed, story, trace=trace)
+    played = episode(seed, story, trace=trace)
     if trace:
-        told(episode)
-    report = episode.play()
+        told(played)
+    report = played.play()
     if trace:
-        for moment, what in episode.people.log:
+        for moment, what in played.people.log:
             print(f"{moment:10.3f} people: {what}")
     return report
 
@@ -89,15 +90,18 @@ def main() -> int:
     parser.add_argument("--replicas", type=int)
     parser.add_argument("--outage", type=float)
     parser.add_argument("--calm", action="store_true")
+    parser.add_argument("--failover", action="store_true", help="a calm story in which the leader is lost again and again")
+    parser.add_argument("--losses", type=int, help="of leaders, in such a story")
     parser.add_argument("--trace", action="store_true", help="tell everything that happens")
     parser.add_argument("--list", help="seeds, separated by commas")
     parser.add_argument("--json", action="store_true", help="one line of JSON a seed")
     parser.add_argument("--bug", choices=sorted(BUGS), help="play with a seeded bug of the operator, in its story")
     given = parser.parse_args()
     become_replayable()
-    story = BUGS[given.bug].story if given.bug else Story()
-    wished = {name: getattr(given, name) for name in ("actions", "jobs", "deaths", "replicas", "outage")}
-    story = replace(story, calm=given.calm, **{name: value for name, value in wished.items() if value is not None})
+    story = BUGS[given.bug].story if given.bug else FAILOVER if given.failover else Story()
+    wished = {name: getattr(given, name) for name in ("actions", "jobs", "deaths", "replicas", "outage", "losses")}
+    calm = given.calm or story.calm
+    story = replace(story, calm=calm, **{name: value for name, value in wished.items() if value is not None})
     seeds = _seeds(given)
     failed, start = 0, time.monotonic()
     names: Counter[str] = Counter()

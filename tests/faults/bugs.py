@@ -6,6 +6,7 @@ a tidy-up of the operator: constructors, module constants, the rim.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,11 +14,14 @@ from typing import Any
 from unittest.mock import patch
 
 from omnixan.edge_network.api.meta import CLAIM_LABEL
-from omnixan_operator import controller, feed, kinds, queue, resync, store
+from omnixan_operator import controller, election, feed, kinds, queue, resync, store
 from omnixan_operator.decide import claiming, joblife, placement
+from omnixan_operator.decide import election as decide_election
 from omnixan_operator.reconcile import claims, context, edgecluster, quantumjob, results
 from omnixan_operator.store import uid_of
 from tests.faults.episode import Story
+from tests.faults.failover import FAILOVER
+from tests.faults.takeovers import ANOTHER_LEADS, FORMER, ONE_RESULT
 
 Patches = Iterator[Any]
 
@@ -195,12 +199,49 @@ def _work_begins_before_all_is_listed() -> Patches:
     yield from _a_new_leader_does_not_catch_up()  # which would list everything all the same
 
 
+def _a_standby_waits_too_long() -> Patches:
+    yield _constructed(decide_election.Record, duration=2 * decide_election.DURATION)
+
+
+def _a_standby_looks_seldom() -> Patches:
+    yield patch.object(election, "LOOK", 10.0)
+
+
+def _a_new_leader_begins_late() -> Patches:
+    original = resync.Resync.catch_up
+
+    async def catch_up(self: Any) -> None:
+        await asyncio.sleep(resync.SETTLE * 2)
+        await original(self)
+
+    yield patch.object(resync.Resync, "catch_up", catch_up)
+
+
+def _a_standby_does_not_listen() -> Patches:
+    original = feed.Feed._listen
+
+    def listen(self: Any, lease: Any) -> None:
+        if self._leading or self.last_beat(store.namespace_of(lease), store.name_of(lease)) is None:
+            original(self, lease)
+
+    yield patch.object(feed.Feed, "_listen", listen)
+
+
+def _who_was_lost_goes_on() -> Patches:
+    yield patch.object(election, "may_write_until", lambda sent: sent + 100.0)
+
+
 END, SILENCE, NO_CHANGE = "everything comes to its end", "silence when settled", "no write without change"
 POOL, PLACE, RESULT, HOT = "a node in one pool at most", "runs only where they belong", "one accepted result", "no hot loop"
 UNKNOWN = "what is not known is left alone"
 RUN, BACK, ERROR = "one run per job and attempt", "attempts do not go back", "no unforeseen error"
 
 BUGS: dict[str, Bug] = {
+    "a-standby-waits-too-long": Bug(_a_standby_waits_too_long, (ANOTHER_LEADS,), FAILOVER),
+    "a-standby-looks-seldom": Bug(_a_standby_looks_seldom, (ANOTHER_LEADS,), FAILOVER),
+    "a-new-leader-begins-late": Bug(_a_new_leader_begins_late, (ANOTHER_LEADS,), FAILOVER),
+    "a-standby-does-not-listen": Bug(_a_standby_does_not_listen, (ONE_RESULT,), FAILOVER),
+    "who-was-lost-goes-on": Bug(_who_was_lost_goes_on, (FORMER,), FAILOVER),
     "pausing-is-not-heeded": Bug(_pausing_is_not_heeded, (PLACE,)),
     "work-begins-before-all-is-listed": Bug(_work_begins_before_all_is_listed, (UNKNOWN,)),
     "draining-nodes-get-runs": Bug(_draining_nodes_get_runs, (PLACE,)),

@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.faults.actors import controllers
 from tests.faults.actors.agents import Agents
@@ -51,6 +52,8 @@ class Story:
     """Whether nothing goes wrong on the wire."""
     outage: float = 0.0
     """Seconds in which the API server answers 500 to everything."""
+    losses: int = 0
+    """Leaders that are lost one after the other, each when all is whole again: another kind of story, see failover.py."""
 
 
 @dataclass
@@ -67,6 +70,8 @@ class Report:
     jobs: dict[str, int] = field(default_factory=dict)
     deaths: int = 0
     crashes: list[str] = field(default_factory=list)
+    takeovers: list[dict[str, Any]] = field(default_factory=list)
+    """Losses of leaders and what came after each, in a story of them (takeovers.py)."""
 
     def __str__(self) -> str:
         lines = [

@@ -12,7 +12,7 @@ from typing import Any
 
 from e2e.cluster.process import dying_with_us
 from tests.faults.bugs import BUGS
-from tests.faults.episode import Episode
+from tests.faults.failover import episode
 from tests.faults.play import ROOT, paths
 from tests.faults.replayable import become_replayable
 
@@ -47,7 +47,7 @@ def _hunt(name: str) -> dict[str, Any]:
     bug = BUGS[name]
     for seed in range(bug.first_seed, bug.first_seed + ATTEMPTS):
         with bug.applied():
-            violations = Episode(seed, bug.story).play().violations
+            violations = episode(seed, bug.story).play().violations
         if violations:
             invariants = sorted({violation.invariant for violation in violations})
             return {"bug": name, "seed": seed, "invariants": invariants, "violations": [str(one) for one in violations]}

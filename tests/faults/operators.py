@@ -28,6 +28,7 @@ import yaml
 from omnixan_operator import events, main
 from omnixan_operator.election import LeadershipLostError
 from omnixan_operator.settings import Settings
+from tests.faults.probe import probe
 from tests.faults.virtualtime import CLIENT, VirtualLoop
 from tests.faults.wire import MemoryNetwork
 
@@ -164,6 +165,15 @@ class Operators:
         if name in self.running:
             self._loop.thaw(name)
             self._network.heal(name)
+
+    async def ready(self, name: str) -> bool:
+        """Whether a process says at its own endpoint that it is ready, as the kubelet asks; False: it does not answer."""
+        return not self._network.is_cut(name) and (await probe(self._loop, name, "/readyz"))[0] == 200
+
+    async def believes_to_lead(self, name: str) -> bool:
+        """Whether a process would write at this moment, by its own metric, asked from beside it: it may be cut off."""
+        _, metrics = await probe(self._loop, name, "/metrics")
+        return "\nomnixan_operator_leader 1.0" in metrics
 
     async def bury(self) -> None:
         """Let everything that is left of all processes end, without any byte reaching the server."""

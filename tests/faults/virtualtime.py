@@ -118,6 +118,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.on_step: Callable[[], None] | None = None
         self.on_suicide: Callable[[str], None] = lambda client: None
         self.signals: dict[tuple[str, int], tuple[Callable[..., object], tuple[Any, ...]]] = {}
+        self.listening: dict[str, Callable[[], Any]] = {}
+        """What would make a server's side of a connection to each client's own HTTP endpoint."""
         self._frozen: dict[str, list[asyncio.Handle]] = {}
         self.tasks: dict[str, set[asyncio.Task[Any]]] = {}
         """The unfinished tasks of each client."""
@@ -210,6 +212,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return await self.network.connect_unix(CLIENT.get(), protocol_factory)
 
     async def create_server(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
+        self.listening[CLIENT.get()] = protocol_factory
         return _Deaf()
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
@@ -240,7 +243,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _Deaf:
-    """A listening socket to which nobody connects: the operator's own HTTP endpoint."""
+    """A listening socket to which nobody connects: the operator's own HTTP endpoint is asked by probe.py."""
 
     sockets: tuple[Any, ...] = ()
 
