@@ -181,6 +181,12 @@ def _faults(_ground: Ground, _number: int) -> dict[str, Any]:
     return {}
 
 
+def _deaths(_ground: Ground, _number: int) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-m", "tests.faults.deaths"], check=False)
+    assert done.returncode == 0, f"a death at some await was not made good (status {done.returncode})"
+    return {"figures": "docs/figures/soak/deaths.json"}
+
+
 def _crashes(_ground: Ground, _number: int) -> dict[str, Any]:
     done = subprocess.run([sys.executable, "-m", "tests.crash.soak"], check=False)
     assert done.returncode == 0, f"power cuts of images and kills ended with status {done.returncode}"
@@ -230,6 +236,7 @@ PARTS = {
     "steady": Part("settled objects: an operator restart and 10 minutes without a write", 1, _steady),
     "load": Part("10,000 jobs, 1,000 EdgeClusters: see e2e/load", 1, _load, report="load-rounds"),
     "faults": Part("thousands of seeds of the fault simulation: see tests/faults", 1, _faults, report="faults-rounds"),
+    "deaths": Part("an operator dies at every await of nine stories: see tests/faults", 1, _deaths, report="deaths-rounds"),
     "flux": Part("Flux's real controllers wait for our kinds: see e2e/gitops/flux.py", 1, _flux, report="flux-rounds"),
     "crashes": Part(
         "every image of a power cut, 200 kills of each, store and log: see tests/crash", 1, _crashes, report="crash-rounds"

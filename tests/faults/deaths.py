@@ -1,0 +1,66 @@
+"""Death at every await of several stories: `python -m tests.faults.deaths`; writes docs/figures/soak/deaths.json.
+
+Every story of tales.py is played once without a death, and once for each step in which an operator acts between the
+arrival of jobs and the end: there it dies (or is frozen for a while). What is counted as `awaits` are these deaths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+from e2e.bench.figures import OUT, machine
+from tests.faults.play import Outcome
+from tests.faults.sweep import sweep
+from tests.faults.tales import TALES
+
+LAST = 100_000
+"""A step by which every story is over."""
+SECONDS = 3600.0
+"""Of one story with all its deaths, at most."""
+
+
+def figures(tale: str, story: Outcome, deaths: list[Outcome], seconds: float) -> dict[str, Any]:
+    """What is published about one story; `violations` tells each with the step of the death that led to it."""
+    told = [story, *deaths]
+    return {
+        "story": tale,
+        "what": TALES[tale].what,
+        "awaits": len(deaths),
+        "violations": [{"step": one["step"], "what": one["violations"]} for one in told if one["violations"]],
+        "crashes": [{"step": one["step"], "what": one["crashes"]} for one in told if one["crashes"]],
+        "differentEnds": len({one["digest"] for one in told}),
+        "wallSeconds": round(seconds, 1),
+    }
+
+
+def main() -> int:
+    """Play, write the figures; exit status 1 if an invariant was violated or an operator ended by itself."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.deaths", description=__doc__)
+    parser.add_argument("tales", nargs="*", help=f"of: {', '.join(TALES)} (all; the file is written then only)")
+    given = parser.parse_args()
+    if unknown := sorted(set(given.tales) - set(TALES)):
+        parser.error(f"no such story: {', '.join(unknown)}; there are {', '.join(TALES)}")
+    found = []
+    for tale in given.tales or TALES:
+        begin = time.monotonic()
+        found.append(figures(tale, *sweep(LAST, tale, SECONDS), time.monotonic() - begin))
+        print(json.dumps(found[-1]), flush=True)
+    if not given.tales:
+        path = OUT / "soak" / "deaths.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"machine": machine(), "stories": found}, indent=1) + "\n")
+    wrong = [one["story"] for one in found if one["violations"] or one["crashes"]]
+    print(
+        f"something was wrong in {', '.join(wrong)}: `python -m tests.faults.sweep --tale NAME --only STEP --trace` tells it"
+        if wrong
+        else f"no invariant was violated in {sum(one['awaits'] for one in found)} deaths"
+    )
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
