@@ -35,12 +35,12 @@ APPS = "apps/v1"
 BELL = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;'
 
 
-def wait(what: str, probe: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """Poll until `probe` returns something true, and return it."""
+def wait(what: str, probe: Callable[[], Any], seconds: float = PATIENCE, every: float = 0.03) -> Any:
+    """Poll until `probe` returns something true, and return it; less often where a look costs much."""
     end = time.monotonic() + seconds
     while not (found := _quiet(probe)):
         assert time.monotonic() < end, f"after {seconds} s it is not so that {what}; last answer: {found!r}"
-        time.sleep(0.03)
+        time.sleep(every)
     return found
 
 

@@ -168,7 +168,8 @@ def test_settled_objects_cost_no_write_and_a_restart_neither(both: Replicas, sit
         site.job(f"settled-{number}")
     agents.allowed = 1_000_000
     everything = len(site.kube.list("QuantumJob"))
-    wait("all jobs are over", lambda: complete(site, "") == everything, 240)  # preparation: how fast is judged by e2e/load
+    # Preparation: how fast is judged by e2e/load.
+    wait("all jobs are over", lambda: complete(site, "") == everything, 240, every=0.5)
     for number in range(SETTLED_CLUSTERS - 1):
         site.is_ready(f"settled-{number}")
     both.leader().settled(AWHILE)
