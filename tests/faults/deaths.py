@@ -2,6 +2,7 @@
 
 Every story of tales.py is played once without a death, and once for each step in which an operator acts between the
 arrival of jobs and the end: there it dies (or is frozen for a while). What is counted as `awaits` are these deaths.
+Of stories that are named (`… deaths retry held`) the figures are made anew; those of the others stay in the file.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def figures(tale: str, story: Outcome, deaths: list[Outcome], seconds: float) ->
     told = [story, *deaths]
     return {
         "story": tale,
+        "date": machine()["date"],
         "what": TALES[tale].what,
         "awaits": len(deaths),
         "violations": [{"step": one["step"], "what": one["violations"]} for one in told if one["violations"]],
@@ -40,26 +42,38 @@ def figures(tale: str, story: Outcome, deaths: list[Outcome], seconds: float) ->
 def main() -> int:
     """Play, write the figures; exit status 1 if an invariant was violated or an operator ended by itself."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.deaths", description=__doc__)
-    parser.add_argument("tales", nargs="*", help=f"of: {', '.join(TALES)} (all; the file is written then only)")
+    parser.add_argument("tales", nargs="*", help=f"of: {', '.join(TALES)} (all)")
     given = parser.parse_args()
     if unknown := sorted(set(given.tales) - set(TALES)):
         parser.error(f"no such story: {', '.join(unknown)}; there are {', '.join(TALES)}")
-    found = []
+    played = []
     for tale in given.tales or TALES:
         begin = time.monotonic()
-        found.append(figures(tale, *sweep(LAST, tale, SECONDS), time.monotonic() - begin))
-        print(json.dumps(found[-1]), flush=True)
-    if not given.tales:
-        path = OUT / "soak" / "deaths.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"machine": machine(), "stories": found}, indent=1) + "\n")
-    wrong = [one["story"] for one in found if one["violations"] or one["crashes"]]
+        played.append(figures(tale, *sweep(LAST, tale, SECONDS), time.monotonic() - begin))
+        print(json.dumps(played[-1]), flush=True)
+        write(played, anew=not given.tales)
+    wrong = [one["story"] for one in played if one["violations"] or one["crashes"]]
     print(
         f"something was wrong in {', '.join(wrong)}: `python -m tests.faults.sweep --tale NAME --only STEP --trace` tells it"
         if wrong
-        else f"no invariant was violated in {sum(one['awaits'] for one in found)} deaths"
+        else f"no invariant was violated in {sum(one['awaits'] for one in played)} deaths"
     )
     return 1 if wrong else 0
+
+
+def write(played: list[dict[str, Any]], *, anew: bool) -> None:
+    """The file, with what is in it about other stories unless it is made anew."""
+    path = OUT / "soak" / "deaths.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = json.loads(path.read_text())["stories"] if path.exists() and not anew else []
+    found = {one["story"]: one for one in [*before, *played]}
+    figures = {
+        "machine": machine(),
+        "awaits": sum(one["awaits"] for one in found.values()),
+        "violations": sum(len(one["violations"]) for one in found.values()),
+        "stories": [found[tale] for tale in TALES if tale in found],
+    }
+    path.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":
