@@ -27,6 +27,8 @@ from tests.faults.virtualtime import CLIENT
 
 SEED = 7
 """Of the story; branches differ in nothing but when the operator dies."""
+BACK_AGAIN = 5.0
+"""Virtual seconds in which who was frozen acts on what it had in mind, and finds out."""
 RUN_SECONDS = 0.3
 """Of a run, at most."""
 
@@ -55,6 +57,8 @@ class Sweep(Episode):
         await self.tale.script(self)
         await self._settle()
         self._arrival = None
+        if self.branch is not None and self.tale.frozen:
+            await asyncio.sleep(self.tale.frozen + BACK_AGAIN)
 
     async def _settle(self) -> None:
         end = self.loop.now + SETTLES_WITHIN
