@@ -15,31 +15,34 @@ JOB = 300.0
 """Seconds between two jobs."""
 
 
-def stay_ready(field: Field, tenant: str, seconds: float) -> dict[str, Any]:
-    """Look at all EdgeNodes for so long, and have a job run now and then; the evidence.
+def stay_ready(field: Field, tenant: str, seconds: float, evidence: dict[str, Any]) -> None:
+    """Look at all EdgeNodes for so long, and have a job run now and then; `evidence` always has what was seen so far.
 
     AssertionError if one of them was not ready at a look, an agent or operator was started again, or a job did not end well.
     """
     begin = time.monotonic()
     restarts = _restarts(field)
     names = {node["metadata"]["name"] for node in field.kubectl.list("edgenodes", NAMESPACE)}
-    looks = jobs = 0
+    jobs = 0
     unready: list[str] = []
+    evidence |= {"edgeNodes": len(names), "looked": 0, "forSeconds": 0, "jobsComplete": 0, "unready": 0}
     while (passed := time.monotonic() - begin) < seconds:
         nodes = field.kubectl.list("edgenodes", NAMESPACE)
         unready += [f"{passed:.0f} s: {node['metadata']['name']}" for node in nodes if not is_true("Ready")(node)]
         assert {node["metadata"]["name"] for node in nodes} == names, f"there were {names}, there are {nodes}"
-        looks += 1
+        evidence |= {"looked": evidence["looked"] + 1, "forSeconds": round(passed), "unready": len(unready)}
         if passed >= jobs * JOB:
             name = f"hour-{jobs}"
             field.kubectl.apply(manifests.program_job(name, tenant, EDGE_CLUSTER, manifests.ghz(3)))
             field.kubectl.until("quantumjob", name, tenant, is_true("Complete"), 60)
             field.kubectl.delete("quantumjob", name, namespace=tenant)
             jobs += 1
+            evidence["jobsComplete"] = jobs
         time.sleep(LOOK)
+    after = _restarts(field)
+    evidence["restarts"] = sum(after.values()) - sum(restarts.values())
     assert not unready, f"EdgeNodes were not ready: {unready[:20]}"
-    assert _restarts(field) == restarts, f"restarts before {restarts}, after {_restarts(field)}"
-    return {"looked": looks, "forSeconds": round(seconds), "jobsComplete": jobs, "restarts": 0}
+    assert after == restarts, f"restarts before {restarts}, after {after}"
 
 
 def _restarts(field: Field) -> dict[str, int]:

@@ -34,7 +34,7 @@ def main() -> None:
             part = parts.PARTS[name]
             report = Report(part.report or name, part.what, options.rounds or part.rounds, resume=options.resume)
             for number in range(len(report.rounds), report.rounds_wanted):
-                if not report.round(number, partial(part.run, ground, number), ground.why):
+                if not report.round(number, partial(part.run, ground, number), ground.why, ground.evidence):
                     ground.give_up()
             well = report.write() and well
     raise SystemExit(0 if well else 1)

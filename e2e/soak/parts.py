@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -37,6 +40,8 @@ class Ground:
     def __init__(self) -> None:
         self._cluster: Cluster | None = None
         self._broken = False
+        self.evidence: dict[str, Any] = {}
+        """What the round in hand has seen; it is written down even if the round fails afterwards."""
 
     def __enter__(self) -> Ground:
         return self
@@ -146,16 +151,22 @@ def _hours(ground: Ground, _number: int) -> dict[str, Any]:
     field.release.install()
     field.operators_are_whole()
     field.make_edge_cluster()
-    found = hours.stay_ready(field, TENANT, HOURS_SECONDS)
+    hours.stay_ready(field, TENANT, HOURS_SECONDS, ground.evidence)
     field.remove_edge_cluster()
     ground.field.release.install()
-    return found
+    return {}
 
 
-def _steady(_ground: Ground, _number: int) -> dict[str, Any]:
+def _steady(ground: Ground, _number: int) -> dict[str, Any]:
     test = "tests/api/omnixan_operator/test_two_replicas.py"
-    done = _pytest(test, "-k", "settled", "--timeout=1500", OMNIXAN_STEADY_SECONDS=STEADY_SECONDS)
-    return done | {"steadySeconds": int(STEADY_SECONDS)}
+    with tempfile.TemporaryDirectory() as folder:
+        seen = Path(folder) / "seen.json"
+        wished = {"OMNIXAN_STEADY_SECONDS": STEADY_SECONDS, "OMNIXAN_STEADY_EVIDENCE": str(seen)}
+        try:
+            return _pytest(test, "-k", "settled", "--timeout=1500", **wished)
+        finally:
+            if seen.exists():
+                ground.evidence.update(json.loads(seen.read_text()))
 
 
 def _load(_ground: Ground, _number: int) -> dict[str, Any]:
@@ -168,6 +179,12 @@ def _faults(_ground: Ground, _number: int) -> dict[str, Any]:
     done = subprocess.run([sys.executable, "-m", "tests.faults.soak"], check=False)
     assert done.returncode == 0, f"the fault simulation ended with status {done.returncode}"
     return {}
+
+
+def _deaths(_ground: Ground, _number: int) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-m", "tests.faults.deaths"], check=False)
+    assert done.returncode == 0, f"a death at some await was not made good (status {done.returncode})"
+    return {"figures": "docs/figures/soak/deaths.json"}
 
 
 def _crashes(_ground: Ground, _number: int) -> dict[str, Any]:
@@ -219,6 +236,7 @@ PARTS = {
     "steady": Part("settled objects: an operator restart and 10 minutes without a write", 1, _steady),
     "load": Part("10,000 jobs, 1,000 EdgeClusters: see e2e/load", 1, _load, report="load-rounds"),
     "faults": Part("thousands of seeds of the fault simulation: see tests/faults", 1, _faults, report="faults-rounds"),
+    "deaths": Part("an operator dies at every await of nine stories: see tests/faults", 1, _deaths, report="deaths-rounds"),
     "flux": Part("Flux's real controllers wait for our kinds: see e2e/gitops/flux.py", 1, _flux, report="flux-rounds"),
     "crashes": Part(
         "every image of a power cut, 200 kills of each, store and log: see tests/crash", 1, _crashes, report="crash-rounds"

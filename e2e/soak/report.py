@@ -26,16 +26,28 @@ class Report:
         resumed = resume and written.exists()
         self.rounds: list[dict[str, Any]] = json.loads(written.read_text())["rounds"][:rounds] if resumed else []
 
-    def round(self, number: int, run: Callable[[], dict[str, Any]], why: Callable[[], list[str]] = lambda: []) -> bool:
-        """One round; whether it passed. What it raises is noted as its failure, with what `why` says about it then."""
+    def round(
+        self,
+        number: int,
+        run: Callable[[], dict[str, Any]],
+        why: Callable[[], list[str]] = lambda: [],
+        evidence: dict[str, Any] | None = None,
+    ) -> bool:
+        """One round; whether it passed. What it raises is noted as its failure, with what `why` says about it then.
+
+        What is in `evidence` then, which `run` may fill, is written down however the round ends.
+        """
+        evidence = {} if evidence is None else evidence
+        evidence.clear()
         print(f"══ {self.name}: round {number + 1} of {self.rounds_wanted}", flush=True)
         begin = time.monotonic()
         entry: dict[str, Any]
         try:
-            entry = {"passed": True} | run()
+            found = run()
+            entry = {"passed": True} | evidence | found
         except Exception as error:  # the soak goes on: a part that fails now and then is what it is looking for
             traceback.print_exc()
-            entry = {"passed": False, "reason": f"{type(error).__name__}: {error}"[:REASON_CHARACTERS]}
+            entry = {"passed": False, "reason": f"{type(error).__name__}: {error}"[:REASON_CHARACTERS]} | evidence
             if said := why():
                 entry["ground"] = said[:GROUND_LINES]
         entry["seconds"] = round(time.monotonic() - begin, 1)

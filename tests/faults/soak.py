@@ -3,7 +3,7 @@
 What has been played is kept in the cache; `--resume` goes on from there, and the figures are about both. With `--minutes`
 nothing new is begun after that time, and the figures are about what was played, which `of` says is not all. With `--only`
 the figures of the other sections stay as they are; each section says when and on what it was played.
-A step is one turn of the event loop in which something runs: what an operator can die between.
+A step is an answer of the API server, an event that it delivers, or a write: what invariants are checked at.
 """
 
 from __future__ import annotations

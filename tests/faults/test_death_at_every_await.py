@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.sweep import JOBS, sweep
+from tests.faults.sweep import sweep
+from tests.faults.tales import JOBS
 
 pytestmark = pytest.mark.timeout(1500)  # as in test_storms
 FEWEST, LAST = 80, 1000

@@ -1,5 +1,6 @@
 """Every verb on every kind with every sort of agent's token: what is not in the table is refused.
 
+Whatever else the API server serves, by its own discovery, is tried as well, and refused.
 Writes are dry runs: they pass authorization, validation and admission as others do, and change nothing.
 """
 
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from omnixan.edge_network.api.meta import API_VERSION, HEARTBEAT_LABEL
+from omnixan.edge_network.api.meta import API_VERSION, GROUP, HEARTBEAT_LABEL
 from tests.api.chart.conftest import Installed, Site, make_site, may, run_on
 from tests.api.client import APPLY, MERGE, Kube, Object
 from tests.api.conftest import until
@@ -83,8 +84,15 @@ CLUSTER_WIDE = (
     ("v1", "events", ""),
     (LEASES, "leases", ""),
 )
+# Beside the table and closed to agents is all that the API server serves but this: (apiVersion, plural) and why.
+OPEN_TO_EVERYBODY = {
+    ("authentication.k8s.io/v1", "selfsubjectreviews"): "tells who asks who they are",
+    ("authorization.k8s.io/v1", "selfsubjectaccessreviews"): "tells who asks what they may do",
+    ("authorization.k8s.io/v1", "selfsubjectrulesreviews"): "the same, as a list",
+}
 VERBS = ("get", "list", "watch", "create", "update", "patch", "apply", "delete", "deletecollection")
 READS = ("get", "list", "watch")
+RULES = "authorization.k8s.io/v1"
 
 # What a token bound to the first node may do to things of that node, to those of the second, and what belongs to none.
 READABLE = {f"{verb} {plural}" for verb in READS for plural in ("edgenodes", "quantumruns")}
@@ -255,3 +263,86 @@ def test_a_token_reaches_nothing_outside_its_namespace(
     for other in others:
         found |= allowed(tokens[token], things, NAMESPACED, f"/namespaces/{other}")
     assert found == EXPECTED[token]["elsewhere"]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A resource or subresource that the API server's discovery names."""
+
+    api_version: str
+    plural: str
+    part: str
+    namespaced: bool
+    verbs: frozenset[str]
+
+    @property
+    def row(self) -> tuple[str, str, str]:
+        """As a row of the table."""
+        return self.api_version, self.plural, self.part
+
+
+@pytest.fixture(scope="module")
+def served(installed: Installed) -> list[Served]:
+    """All of them, in all versions."""
+    admin = installed.clusters
+    groups = admin.request("GET", "/apis")["groups"]
+    versions = ["v1", *(version["groupVersion"] for group in groups for version in group["versions"])]
+    found = []
+    for version in versions:
+        listed = admin.request("GET", "/api/v1" if version == "v1" else f"/apis/{version}")
+        for one in listed["resources"]:
+            plural, _, part = one["name"].partition("/")
+            found.append(Served(version, plural, part, one["namespaced"], frozenset(one["verbs"])))
+    return found
+
+
+def test_the_table_is_about_what_there_is(served: list[Served]) -> None:
+    there = {(one.row, one.namespaced) for one in served}
+    assert [row for row in NAMESPACED if (row, True) not in there] == []
+    assert [row for row in CLUSTER_WIDE if not {(row, True), (row, False)} & there] == []
+
+
+@pytest.mark.parametrize("token", EXPECTED)
+def test_no_resource_is_forgotten(
+    served: list[Served], tokens: dict[str, Kube], living: dict[str, Things], token: str
+) -> None:
+    things, agent = living["first node"], tokens[token]
+    others = [one for one in served if one.row not in {*NAMESPACED, *CLUSTER_WIDE}]
+    assert len(others) > 50, "the API server serves more than the table has"
+    unknown = {verb for one in others for verb in one.verbs} - set(VERBS)
+    assert not unknown, f"verbs that nobody tries: {unknown}"
+    found = set()
+    for one in others:
+        for verb in sorted(one.verbs):
+            where = f"/namespaces/{things.namespace}" if one.namespaced else ""
+            code, message = ask(agent, verb, *one.row, things, where)
+            if code != 403:
+                found.add((one.api_version, one.plural))
+                known = (one.api_version, one.plural) in OPEN_TO_EVERYBODY
+                assert known, f"{verb} {'/'.join(one.row)}: {code} {message}; if that is meant, say why in the table"
+    assert found == set(OPEN_TO_EVERYBODY), "what is open to everybody is there, and open"
+
+
+def test_an_agent_has_no_right_but_its_roles(
+    installed: Installed, tokens: dict[str, Kube], living: dict[str, Things]
+) -> None:
+    agent, own = tokens["of the node's agent"], living["first node"].namespace
+    everybodys = {f"create {plural}.{version.split('/')[0]}" for version, plural in OPEN_TO_EVERYBODY}
+    role = {f"{verb} {plural}.{GROUP}" for verb in READS for plural in ("edgenodes", "quantumruns")}
+    role |= {f"patch {plural}/status.{GROUP}" for plural in ("edgenodes", "quantumruns")}
+    role |= {"create leases.coordination.k8s.io", "patch leases.coordination.k8s.io", "create events."}
+    assert rights(agent, own) == role | everybodys
+    assert rights(agent, installed.system.namespace) == everybodys
+
+
+def rights(kube: Kube, namespace: str) -> set[str]:
+    """What RBAC lets the asker do in a namespace and outside of all, wildcards as they are: `verb plural/part.group`."""
+    body = {"apiVersion": RULES, "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
+    status = kube.request("POST", f"/apis/{RULES}/selfsubjectrulesreviews", body)["status"]
+    return {
+        f"{verb} {resource}.{group}" + "".join(f" {name}" for name in rule.get("resourceNames", ()))
+        for rule in status["resourceRules"]
+        for verb in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }

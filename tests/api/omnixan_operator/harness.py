@@ -35,12 +35,12 @@ APPS = "apps/v1"
 BELL = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;'
 
 
-def wait(what: str, probe: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """Poll until `probe` returns something true, and return it."""
+def wait(what: str, probe: Callable[[], Any], seconds: float = PATIENCE, every: float = 0.03) -> Any:
+    """Poll until `probe` returns something true, and return it; less often where a look costs much."""
     end = time.monotonic() + seconds
     while not (found := _quiet(probe)):
         assert time.monotonic() < end, f"after {seconds} s it is not so that {what}; last answer: {found!r}"
-        time.sleep(0.03)
+        time.sleep(every)
     return found
 
 
@@ -222,6 +222,8 @@ class Agents:
         self.qubits: dict[str, int] = {}
         self.devices: dict[str, str] = {}
         """Recorded devices that nodes emulate; the others are simulators."""
+        self.pace = 0.03
+        """Seconds between two steps. More, while nothing is to come, leaves the machine to others."""
         self._works = True
         self._stepping = threading.Lock()
         self._stop = threading.Event()
@@ -247,7 +249,7 @@ class Agents:
             self._works = works
 
     def _run(self) -> None:
-        while not self._stop.wait(0.03):
+        while not self._stop.wait(self.pace):
             try:
                 with self._stepping:
                     self.step()
@@ -258,8 +260,10 @@ class Agents:
         """Report every EdgeNode ready, and run what waits."""
         for node in self.kube.list("EdgeNode"):
             self.report(node["metadata"]["name"], node)
-        for daemon_set in self.kube.list("DaemonSet", APPS):
-            self.roll_out(daemon_set)
+        daemon_sets = self.kube.list("DaemonSet", APPS)
+        nodes = self.kube.list("Node", "v1", labelSelector=CLAIM_LABEL) if daemon_sets else []
+        for daemon_set in daemon_sets:
+            self.roll_out(daemon_set, nodes)
         for run in self.kube.list("QuantumRun") if self.work else ():
             if run.get("status", {}).get("state") not in ("Succeeded", "Failed"):
                 self.succeed(run["metadata"]["name"])
@@ -298,11 +302,11 @@ class Agents:
             {"apiVersion": LEASE, "kind": "Lease", "metadata": metadata, "spec": spec}, "omnixan-agent", force=True
         )
 
-    def roll_out(self, daemon_set: Object) -> None:
-        """What the DaemonSet controller would count: every claimed node runs the current template."""
+    def roll_out(self, daemon_set: Object, nodes: list[Object]) -> None:
+        """What the DaemonSet controller would count: every one of the claimed nodes runs the current template."""
         claim = daemon_set["spec"]["template"]["spec"]["nodeSelector"][CLAIM_LABEL]
-        nodes = self.kube.list("Node", "v1", labelSelector=f"{CLAIM_LABEL}={claim}")
-        count, generation = len(nodes), daemon_set["metadata"]["generation"]
+        count = sum(node["metadata"]["labels"][CLAIM_LABEL] == claim for node in nodes)
+        generation = daemon_set["metadata"]["generation"]
         status = daemon_set.get("status", {})
         if (status.get("updatedNumberScheduled", 0), status.get("observedGeneration")) != (count, generation):
             status = {

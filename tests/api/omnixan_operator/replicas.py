@@ -31,6 +31,7 @@ HEARTBEAT_SECONDS = 5.0
 LEASE_SECONDS = 40
 """As agents set it: they beat on, so it ends only if they stop."""
 CHANGES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+READS = frozenset({"get", "list", "watch"})
 
 
 @dataclass(frozen=True)
@@ -185,14 +186,27 @@ class Replicas:
         entries = (e for e in self._entries(since) if _pod(e) == pod and _resource(e) != "leases")
         return Counter(e["responseStatus"]["code"] for e in entries if e["responseStatus"]["code"] >= 400)
 
-    def _entries(self, since: int) -> Iterator[Any]:
+    def account_of(self, since: int) -> dict[str, dict[str, int]]:
+        """What the operator's account asked for, by what became of it: reads, writes of Leases, other writes."""
+        found: dict[str, Counter[str]] = {}
+        for entry in self._entries(since, CHANGES | READS):
+            code = entry["responseStatus"]["code"]
+            resource = _resource(entry) if "objectRef" in entry else entry["requestURI"].partition("?")[0]  # of no object
+            what = "Reads" if entry["verb"] in READS else "LeaseWrites" if resource == "leases" else "Writes"
+            became = "accepted" if code < 300 else "refused"
+            words = f"{entry['verb']} {resource}" if code < 300 else f"{entry['verb']} {resource}: {code}"
+            found.setdefault(became + what, Counter())[words] += 1
+        kinds = (became + what for became in ("accepted", "refused") for what in ("Writes", "LeaseWrites", "Reads"))
+        return {kind: dict(sorted(found.get(kind, Counter()).items())) for kind in kinds}
+
+    def _entries(self, since: int, verbs: frozenset[str] = CHANGES) -> Iterator[Any]:
         with self.plane.audit_log.open("rb") as log:
             log.seek(since)
             for line in log:
                 if not line.endswith(b"\n"):
                     return  # it is being written
                 entry = json.loads(line)
-                if entry["user"]["username"] == ACCOUNT and entry["verb"] in CHANGES and "responseStatus" in entry:
+                if entry["user"]["username"] == ACCOUNT and entry["verb"] in verbs and "responseStatus" in entry:
                     yield entry
 
 

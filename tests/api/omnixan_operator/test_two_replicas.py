@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import time
@@ -16,13 +17,17 @@ import pytest
 from e2e.cluster.apiserver import BareControlPlane
 from e2e.gitops.replay import recorded
 from tests.api.omnixan_operator.harness import AWHILE, Site, wait
-from tests.api.omnixan_operator.replicas import PacedAgents, Replica, Replicas
+from tests.api.omnixan_operator.replicas import HEARTBEAT_SECONDS, PacedAgents, Replica, Replicas
 
 pytestmark = pytest.mark.timeout(900)  # its waits alone may take longer than a test may elsewhere
 FAILOVER_SECONDS = 20.0
 """From the last renewal by a leader that stops to the moment at which another takes the Lease, at most."""
 STEADY_SECONDS = float(os.environ.get("OMNIXAN_STEADY_SECONDS", "60"))
 """How long settled objects are watched; `make soak` takes longer."""
+STEADY_EVIDENCE = os.environ.get("OMNIXAN_STEADY_EVIDENCE")
+"""The file that what was seen meanwhile is written to, as JSON; `make soak` keeps it."""
+SETTLED_OBJECTS, SETTLED_CLUSTERS = 500, 20
+"""What is settled at least, and how many EdgeClusters are among it."""
 FROZEN_SECONDS = 60.0
 """How long a frozen leader stays so, at least: longer than its Lease, its watches' silence and its requests may last."""
 JOBS = 100
@@ -73,6 +78,11 @@ def complete(site: Site, prefix: str) -> int:
     """How many of a test's jobs are over well."""
     jobs = [job for job in site.kube.list("QuantumJob") if job["metadata"]["name"].startswith(prefix)]
     return sum(job.get("status", {}).get("phase") == "Complete" for job in jobs)
+
+
+def objects_by_kind(site: Site) -> dict[str, int]:
+    """How many there are of the kinds that the operator reconciles, or makes runs of."""
+    return {kind: len(site.kube.list(kind)) for kind in ("EdgeCluster", "EdgeNode", "QuantumJob", "QuantumRun")}
 
 
 def every_job_has_one_result(replicas: Replicas, site: Site, prefix: str, since: int) -> None:
@@ -150,16 +160,21 @@ def test_a_leader_that_is_asked_to_end_hands_over_at_once(both: Replicas, site: 
 
 
 def test_settled_objects_cost_no_write_and_a_restart_neither(both: Replicas, site: Site, agents: PacedAgents) -> None:
-    kinds = ("EdgeCluster", "EdgeNode", "QuantumJob", "QuantumRun")
-    missing = 500 - sum(len(site.kube.list(kind)) for kind in kinds)
+    missing = SETTLED_OBJECTS - sum(objects_by_kind(site).values())
+    for number in range(SETTLED_CLUSTERS - 1):  # beside the one that all jobs are for
+        site.node(f"s{number}", f"settled-{number}")
+        site.cluster(1, site.pool(role=f"settled-{number}"), name=f"settled-{number}")
     for number in range(max(0, missing)):
         site.job(f"settled-{number}")
     agents.allowed = 1_000_000
     everything = len(site.kube.list("QuantumJob"))
-    wait("all jobs are over", lambda: complete(site, "") == everything, 240)  # preparation: how fast is judged by e2e/load
+    # Preparation: how fast is judged by e2e/load.
+    wait("all jobs are over", lambda: complete(site, "") == everything, 240, every=0.5)
+    for number in range(SETTLED_CLUSTERS - 1):
+        site.is_ready(f"settled-{number}")
     both.leader().settled(AWHILE)
-    objects = sum(len(site.kube.list(kind)) for kind in kinds)
-    assert objects >= 500
+    objects = objects_by_kind(site)
+    assert sum(objects.values()) >= SETTLED_OBJECTS and objects["EdgeCluster"] >= SETTLED_CLUSTERS
     since = both.audit_size()
     for member in both.members:
         assert member.stop() == 0
@@ -167,8 +182,14 @@ def test_settled_objects_cost_no_write_and_a_restart_neither(both: Replicas, sit
         member.start()
     leader = both.leader()
     leader.settled()
-    assert leader.metric("omnixan_operator_reconcile_total") >= objects
+    reconciles = leader.metric("omnixan_operator_reconcile_total")
+    assert reconciles >= sum(objects.values())
+    agents.pace = HEARTBEAT_SECONDS / 2
     time.sleep(STEADY_SECONDS)  # the behaviour under test is that nothing happens for so long
+    if STEADY_EVIDENCE:
+        seen = {"objects": objects, "restartedReplicas": len(both.members), "reconcilesOfTheNewLeader": int(reconciles)}
+        told = {"steadySeconds": int(STEADY_SECONDS), "byTheOperatorsAccount": both.account_of(since)}
+        Path(STEADY_EVIDENCE).write_text(json.dumps(seen | told))
     assert both.holder() == leader.pod
     assert both.writes(since) == []
     assert not sum((both.refused(member.pod, since) for member in both.members), Counter())

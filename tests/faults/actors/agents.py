@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Callable
 
 from omnixan.edge_network.api.meta import API_VERSION, HEARTBEAT_LABEL
 from tests.faults.apiserver.resources import Object
@@ -24,6 +25,8 @@ class Agents:
         """Nodes whose agents say that they are not ready; they work on."""
         self.failing = 0.0
         """Share of runs that end badly."""
+        self.spoils: Callable[[Object], str] = lambda run: ""
+        """The category with which a run is made to end badly besides; empty: as it may."""
         self.longest = 6.0
         """Seconds that a run takes at most."""
         self.results: dict[str, Object] = {}
@@ -102,13 +105,19 @@ class Agents:
             self._say(run, {"state": "Running"} | times)
         await asyncio.sleep(seconds)
         times |= {"firstShotTime": self.cluster.micro_time(), "completionTime": self.cluster.micro_time()}
-        if fails:
+        if category := self.spoils(run):
+            status: Object = self._failed(category) | times
+        elif fails:
             category = rng.choice(("BACKEND_ERROR", "BACKEND_ERROR", "INVALID_PROGRAM"))
-            error = {"category": category, "reason": "Simulated", "message": "the simulated backend failed"}
-            status: Object = {"state": "Failed", "error": error} | times
+            status = self._failed(category) | times
         else:
             status = {"state": "Succeeded", "usage": {"shots": 4, "cpuSeconds": 0.25}, "result": self._result(run)} | times
         self._say(run, status)
+
+    @staticmethod
+    def _failed(category: str) -> Object:
+        error = {"category": category, "reason": "Simulated", "message": "the simulated backend failed"}
+        return {"state": "Failed", "error": error}
 
     def _result(self, run: Object) -> Object:
         """Different for every run, so that whose result a job took can be told."""

@@ -36,6 +36,24 @@ def test_a_round_that_fails_is_written_down_and_the_next_one_begins(folder: Path
     assert found["rounds"][1]["failoverSeconds"] == 15.2 and "cpu" in found["machine"]
 
 
+def test_what_was_seen_is_kept_however_the_round_ends(folder: Path) -> None:
+    made, evidence = Report("hours", "tokens run out", 3), dict[str, Any]()
+
+    def round_of(number: int) -> dict[str, Any]:
+        evidence["looked"] = number
+        if number:
+            raise RuntimeError("helm upgrade: timed out")
+        return {"more": 1}
+
+    for number in (0, 1):
+        made.round(number, lambda number=number: round_of(number), evidence=evidence)  # type: ignore[misc]
+    made.round(2, fails, evidence=evidence)
+    passed, failed, nothing = json.loads((folder / "hours.json").read_text())["rounds"]
+    assert passed["passed"] and (passed["looked"], passed["more"]) == (0, 1)
+    assert not failed["passed"] and failed["looked"] == 1 and "helm upgrade" in failed["reason"]
+    assert "looked" not in nothing, "what an earlier round saw is not this one's"
+
+
 def test_rounds_that_were_not_done_are_no_success(folder: Path) -> None:
     made = Report("nodes", "a node is cut off", 3)
     made.round(0, lambda: {})
