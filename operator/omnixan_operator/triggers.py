@@ -167,8 +167,8 @@ def _offer(node: Object | None) -> Any:
 
 def _job(change: Change, store: Store) -> Iterable[Key | Wake]:
     key = key_of(kinds.QUANTUM_JOB, change.object)
-    told = change.old is not None and _wish(change.old) != _wish(change.new)  # by its owner: cancel, suspend, deletion
-    yield key if told else _in_turn(key)
+    told = _wish(change.old) != _wish(change.new)  # by its owner: cancel, suspend, deletion
+    yield key if change.old is not None and (told or _under_way(change.object)) else _in_turn(key)
     if change.new is None or (change.old is not None and uid_of(change.old) != uid_of(change.new)):
         gone = change.old if change.old is not None else change.object
         for run in store.find(RUNS_BY_JOB, uid_of(gone)):
@@ -226,6 +226,12 @@ def _child(change: Change, store: Store) -> Iterable[Key]:
 def _jobs(jobs: Iterable[Object]) -> Iterator[Wake]:
     for job in jobs:
         yield _in_turn(key_of(kinds.QUANTUM_JOB, job))
+
+
+def _under_way(job: Object) -> bool:
+    """Whether a job has had a run and is not over: a change of its status may be half of a step."""
+    status = job.get("status", {})
+    return "run" in status and "completionTime" not in status
 
 
 def _queued(job: Object) -> bool:
