@@ -267,9 +267,6 @@ def test_jobs_that_may_come_in_thousands_wait_behind_those_of_their_namespace_an
     assert world.wakes(kinds.QUANTUM_JOB, job | {"status": {"phase": "Pending"}}) == {in_turn}
     under_way = {"phase": "Running", "run": {"attempt": 1}}
     assert world.wakes(kinds.QUANTUM_JOB, job | {"status": under_way}) == {at_once}
-    assert world.wakes(kinds.QUANTUM_JOB, job | {"status": under_way | {"completionTime": "2026-11-29T12:00:00Z"}}) == {
-        in_turn
-    }
     assert world.wakes(kinds.QUANTUM_JOB, job | {"spec": job["spec"] | {"cancel": True}}) == {at_once}
     assert in_turn in world.wakes(kinds.EDGE_CLUSTER, cluster_object())
     assert world.wakes(kinds.QUANTUM_RUN, run()) == {at_once}
