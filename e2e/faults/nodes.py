@@ -58,13 +58,14 @@ def lose_node(field: Field, tenant: str, how: str, *, jobs: int, layers: int, ma
                 time.sleep(0.5)  # how long it is away is the fault, not a wait for something
         else:
             load.finish(300)
+            outcomes = load.outcomes()
         seconds = time.monotonic() - began
     eventually(lambda: field.beat(node) not in ("", beat), f"the agent of {node} is heard again", 240)
     back = time.monotonic() - began
     if how in BRIEF:
         load.finish(300)
         seconds = time.monotonic() - began
-    outcomes = load.outcomes()
+        outcomes = load.outcomes()
     field.cluster.wait_ready()
     field.kubectl.until("edgenode", node, NAMESPACE, is_true("Ready"), 180)
     field.kubectl.until("edgecluster", EDGE_CLUSTER, NAMESPACE, is_true("Ready"), 180)

@@ -22,6 +22,7 @@ from omnixan_operator.store import (
     controller_of,
     name_of,
     namespace_of,
+    run_is_open,
     uid_of,
 )
 
@@ -50,8 +51,8 @@ def everything(store: Store) -> Iterator[Wake]:
     yield Wake(CLAIMS)
     for kind in (kinds.EDGE_CLUSTER, kinds.EDGE_NODE, kinds.QUANTUM_JOB, kinds.QUANTUM_RUN):
         for place in store.places(kind):
-            key = Key(kind.name, *place)
-            yield _in_turn(key) if kind is kinds.QUANTUM_JOB else Wake(key)
+            job = store.get(kind, *place) if kind is kinds.QUANTUM_JOB else None
+            yield Wake(Key(kind.name, *place)) if job is None else _in_turn(job, store)
 
 
 def analysed(job: Key) -> Wake:
@@ -59,9 +60,18 @@ def analysed(job: Key) -> Wake:
     return Wake(job, flow=f"{job.namespace}, analysed")
 
 
-def _in_turn(job: Key) -> Wake:
-    """A job that waits behind other jobs of its namespace: nothing is known to have happened that is about it alone."""
-    return Wake(job, flow=job.namespace)
+def _in_turn(job: Object, store: Store) -> Wake:
+    """A job that has or had a run and is not through comes at once; any other behind the jobs of its namespace."""
+    key = key_of(kinds.QUANTUM_JOB, job)
+    return Wake(key, flow=None if _under_way(job, store) else key.namespace)
+
+
+def _under_way(job: Object, store: Store) -> bool:
+    """Whether a job's life may be in the middle of a step: an attempt is told and not followed, a run not taken away."""
+    status = job.get("status", {})
+    if "completionTime" in status:
+        return any(map(run_is_open, store.find(RUNS_BY_JOB, uid_of(job))))
+    return "run" in status or store.count_by(RUNS_BY_JOB, uid_of(job)) > 0
 
 
 def _edge_cluster(change: Change, store: Store) -> Iterable[Key | Wake]:
@@ -70,7 +80,7 @@ def _edge_cluster(change: Change, store: Store) -> Iterable[Key | Wake]:
     if _wish(change.old) == _wish(change.new):
         return
     yield CLAIMS
-    yield from _jobs(store.find(OPEN_JOBS_BY_CLUSTER, (namespace_of(obj), name_of(obj))))
+    yield from _jobs(store.find(OPEN_JOBS_BY_CLUSTER, (namespace_of(obj), name_of(obj))), store)
 
 
 def _wish(obj: Object | None) -> Any:
@@ -113,7 +123,8 @@ def _claim(node: Object | None) -> str | None:
 
 
 def _namespace(change: Change, store: Store) -> Iterable[Key | Wake]:
-    yield from _jobs(job for job in store.find(OPEN_JOBS_BY_NAMESPACE, name_of(change.object)) if not _placed(job))
+    jobs = store.find(OPEN_JOBS_BY_NAMESPACE, name_of(change.object))
+    yield from _jobs((job for job in jobs if not _placed(job)), store)
     if _level(change.old) != _level(change.new):
         for cluster in store.all(kinds.EDGE_CLUSTER):
             if namespace_of(cluster) == name_of(change.object):
@@ -137,7 +148,7 @@ def _edge_node(change: Change, store: Store) -> Iterable[Key | Wake]:
     if _offer(change.old) != _offer(change.new):
         yield dispatch_key(namespace_of(obj), owner["name"])
         jobs = store.find(OPEN_JOBS_BY_CLUSTER, (namespace_of(obj), owner["name"]))
-        yield from _jobs(job for job in jobs if not _placed(job) and not _queued(job))
+        yield from _jobs((job for job in jobs if not _placed(job) and not _queued(job)), store)
     if _readiness(change.old) != _readiness(change.new):
         for run in store.find(OPEN_RUNS_BY_NODE, (namespace_of(obj), name_of(obj))):
             yield job_key_of(run)
@@ -166,9 +177,8 @@ def _offer(node: Object | None) -> Any:
 
 
 def _job(change: Change, store: Store) -> Iterable[Key | Wake]:
-    key = key_of(kinds.QUANTUM_JOB, change.object)
-    told = _wish(change.old) != _wish(change.new)  # by its owner: cancel, suspend, deletion
-    yield key if change.old is not None and (told or _under_way(change.object)) else _in_turn(key)
+    told = change.old is not None and _wish(change.old) != _wish(change.new)  # by its owner: cancel, suspend, deletion
+    yield key_of(kinds.QUANTUM_JOB, change.object) if told else _in_turn(change.object, store)
     if change.new is None or (change.old is not None and uid_of(change.old) != uid_of(change.new)):
         gone = change.old if change.old is not None else change.object
         for run in store.find(RUNS_BY_JOB, uid_of(gone)):
@@ -223,15 +233,9 @@ def _child(change: Change, store: Store) -> Iterable[Key]:
         yield Key(owner["kind"], namespace_of(change.object), owner["name"])
 
 
-def _jobs(jobs: Iterable[Object]) -> Iterator[Wake]:
+def _jobs(jobs: Iterable[Object], store: Store) -> Iterator[Wake]:
     for job in jobs:
-        yield _in_turn(key_of(kinds.QUANTUM_JOB, job))
-
-
-def _under_way(job: Object) -> bool:
-    """Whether a job has had a run and is not over: a change of its status may be half of a step."""
-    status = job.get("status", {})
-    return "run" in status and "completionTime" not in status
+        yield _in_turn(job, store)
 
 
 def _queued(job: Object) -> bool:

@@ -34,16 +34,16 @@ def figures(tale: str, story: Outcome, deaths: list[Outcome], seconds: float) ->
         "what": TALES[tale].what,
         "awaits": len(deaths),
         "violations": [{"step": one["step"], "what": one["violations"]} for one in told if one["violations"]],
-        "crashes": [{"step": one["step"], "what": what} for one in told if (what := _unforeseen(one["crashes"]))],
+        "crashes": [{"step": one["step"], "what": what} for one in told if (what := _unforeseen(one["crashes"], tale))],
         "formerLeadersThatEnded": sum(LOST in crash for one in told for crash in one["crashes"]),
         "differentEnds": len({one["digest"] for one in told}),
         "wallSeconds": round(seconds, 1),
     }
 
 
-def _unforeseen(crashes: list[str]) -> list[str]:
+def _unforeseen(crashes: list[str], tale: str) -> list[str]:
     """A former leader that comes back ends by itself, as decision 40 has it; nobody else does."""
-    return [crash for crash in crashes if LOST not in crash]
+    return [crash for crash in crashes if LOST not in crash or not TALES[tale].frozen]
 
 
 def main() -> int:

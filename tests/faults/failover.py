@@ -46,7 +46,7 @@ class Failover(Episode):
         """As any episode, with the takeovers in the report."""
         report = super().play()
         report.takeovers = self.takeovers.plain()
-        report.deaths = len(report.takeovers)
+        report.deaths = sum(one["way"] == "killed" for one in report.takeovers)
         return report
 
     async def _trouble(self) -> None:

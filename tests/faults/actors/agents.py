@@ -27,6 +27,8 @@ class Agents:
         """Share of runs that end badly."""
         self.spoils: Callable[[Object], str] = lambda run: ""
         """The category with which a run is made to end badly besides; empty: as it may."""
+        self.lasts: Callable[[Object], float | None] = lambda run: None
+        """Seconds that a run takes; None: that is drawn."""
         self.longest = 6.0
         """Seconds that a run takes at most."""
         self.results: dict[str, Object] = {}
@@ -98,7 +100,8 @@ class Agents:
 
     async def _execute(self, run: Object) -> None:
         rng = self.cluster.rng
-        seconds = rng.choice((0.1, 0.3, 1.5, self.longest))
+        drawn = rng.choice((0.1, 0.3, 1.5, self.longest))
+        seconds = self.lasts(run) or drawn
         fails = rng.random() < self.failing
         times = {"startTime": self.cluster.micro_time()}
         if seconds > 1:

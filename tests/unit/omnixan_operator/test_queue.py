@@ -142,6 +142,39 @@ def test_a_key_that_gets_pressing_leaves_its_flow_and_keeps_its_age() -> None:
     assert first is not None and (first.key, first.waited) == ("c", 6.0) and len(schedule) == 2
 
 
+def test_a_retry_that_is_due_is_not_lost_by_waiting_in_a_flow() -> None:
+    for before in (True, False):
+        schedule: Schedule[str] = Schedule()
+        for number in range(3):
+            schedule.add(f"new-{number}", 0.0, "many")
+        if before:
+            schedule.add_at("retried", 1.0)
+        schedule.add("retried", 0.5, "many")
+        if not before:
+            schedule.add_at("retried", 1.0)
+        first = schedule.take(1.0)
+        assert first is not None and first.key == "retried"
+        schedule.done("retried")
+        assert drained(schedule, 9.0) == ["new-0", "new-1", "new-2"], "it comes once"
+
+
+def test_what_is_taken_out_of_a_flow_early_does_not_come_again_when_it_would_have_been_due() -> None:
+    schedule: Schedule[str] = Schedule()
+    schedule.add("retried", 0.0, "many")
+    schedule.add_at("retried", 1.0)
+    assert drained(schedule, 0.0) == ["retried"] and drained(schedule, 9.0) == []
+
+
+def test_of_two_flows_a_key_waits_in_the_shorter_one() -> None:
+    schedule: Schedule[str] = Schedule()
+    for number in range(3):
+        schedule.add(f"new-{number}", 0.0, "many")
+    schedule.add("analysed", 0.0, "many")
+    schedule.add("analysed", 1.0, "many, analysed")
+    schedule.add("analysed", 2.0, "many")
+    assert drained(schedule, 2.0) == ["new-0", "analysed", "new-1", "new-2"]
+
+
 def test_a_key_comes_back_into_the_flow_it_was_taken_from_unless_it_has_got_pressing() -> None:
     schedule: Schedule[str] = Schedule(jitter=lambda: 0.0)
     for key in ("failed", "later", "woken"):

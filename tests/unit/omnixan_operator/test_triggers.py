@@ -249,13 +249,15 @@ def test_after_the_start_everything_is_looked_at_once() -> None:
     world.put(kinds.EDGE_CLUSTER, cluster_object())
     world.put(kinds.EDGE_NODE, edge_node())
     world.put(kinds.QUANTUM_JOB, job_object())
+    world.put(kinds.QUANTUM_JOB, job_object() | {"metadata": meta("new")})
     world.put(kinds.QUANTUM_RUN, run())
     world.put(kinds.NODE, node_object())
     assert list(everything(world.store)) == [
         Wake(CLAIMS),
         Wake(EC),
         Wake(Key("EdgeNode", "omnixan", "n1")),
-        Wake(job_key("bell"), flow="omnixan"),
+        Wake(job_key("bell")),
+        Wake(job_key("new"), flow="omnixan"),
         Wake(Key("QuantumRun", "omnixan", "uid-of-bell-1")),
     ]
 
@@ -269,5 +271,18 @@ def test_jobs_that_may_come_in_thousands_wait_behind_those_of_their_namespace_an
     assert world.wakes(kinds.QUANTUM_JOB, job | {"status": under_way}) == {at_once}
     assert world.wakes(kinds.QUANTUM_JOB, job | {"spec": job["spec"] | {"cancel": True}}) == {at_once}
     assert in_turn in world.wakes(kinds.EDGE_CLUSTER, cluster_object())
-    assert world.wakes(kinds.QUANTUM_RUN, run()) == {at_once}
     assert analysed(job_key("bell")).flow not in (None, in_turn.flow)
+
+
+def test_a_job_with_a_run_that_is_not_told_or_not_taken_away_is_behind_no_new_job() -> None:
+    at_once, in_turn = Wake(job_key("bell")), Wake(job_key("bell"), flow="omnixan")
+    over = {"phase": "Failed", "completionTime": "2026-11-29T12:00:00Z"}
+    world = World()
+    world.put(kinds.QUANTUM_JOB, job_object())
+    assert world.wakes(kinds.QUANTUM_RUN, run()) == {at_once}
+    assert at_once in everything(world.store), "its start may not be written"
+    assert at_once in world.wakes(kinds.EDGE_CLUSTER, cluster_object())
+    assert world.wakes(kinds.QUANTUM_JOB, job_object() | {"status": over}) == {at_once}, "its run is still to be deleted"
+    assert at_once in everything(world.store)
+    world.put(kinds.QUANTUM_RUN, run(state="Succeeded"))
+    assert in_turn in everything(world.store)

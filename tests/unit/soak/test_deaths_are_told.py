@@ -18,11 +18,12 @@ def outcome(step: int | None, *violations: str, digest: str = "a", crashes: tupl
 def test_what_went_wrong_is_told_with_the_step_of_the_death() -> None:
     back = "operator-2 at 21.7 s: LeadershipLostError: another operator took over"
     played = [outcome(3, "two runs", digest="b"), outcome(4, crashes=("operator-1 ended", back))]
-    found = deaths.figures("retry", outcome(None), played, 1.25)
+    found = deaths.figures("frozen-leader", outcome(None), played, 1.25)
     assert found["awaits"] == 2 and found["differentEnds"] == 2
     assert found["violations"] == [{"step": 3, "what": ["two runs"]}]
     assert found["crashes"] == [{"step": 4, "what": ["operator-1 ended"]}]
     assert found["formerLeadersThatEnded"] == 1, "it ends by itself when it is back, and shall"
+    assert deaths.figures("retry", outcome(None), played, 1.25)["crashes"][-1]["what"][-1] == back, "where nobody was frozen"
 
 
 def test_a_story_that_goes_wrong_without_a_death_is_told_too() -> None:
